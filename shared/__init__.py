@@ -1,0 +1,1 @@
+"""What two processes of the mesh must agree on."""

@@ -1,0 +1,80 @@
+"""The object store: recordings, prepared audio and transcripts, by key.
+
+Keys are made by the mesh alone, never taken from a message without the checks in `shared.options`.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator
+from pathlib import Path
+from typing import Protocol, cast
+
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import LocalStore, from_url
+
+PART_BYTES = 8 * 1024 * 1024
+
+
+class NoSuchObject(Exception):
+    """There is no object under that key."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"object store has nothing under '{key}'")
+        self.key = key
+
+
+class Blobs(Protocol):
+    """What the mesh needs of an object store."""
+
+    async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
+        """Store `data` whole under `key`, replacing what was there."""
+
+    async def get(self, key: str) -> bytes:
+        """Return the whole object; raise NoSuchObject if there is none."""
+
+    async def read(self, key: str, start: int, end: int) -> bytes:
+        """Return bytes `start` (inclusive) to `end` (exclusive), fewer at the end of the object; raise NoSuchObject."""
+
+    def stream(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the object in pieces of a few megabytes; raise NoSuchObject."""
+
+    async def ping(self) -> None:
+        """Raise if the store cannot be reached."""
+
+
+class ObjectStore:
+    """Blobs in a local folder or any store that a URL names (file://, s3://, gs://, az://, memory://)."""
+
+    def __init__(self, url: str) -> None:
+        scheme, _, path = url.partition("://")
+        self._store = LocalStore(path, mkdir=True) if scheme == "file" else from_url(url)
+
+    async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
+        """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
+        await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES)
+
+    async def get(self, key: str) -> bytes:
+        """Return the whole object; raise NoSuchObject if there is none."""
+        try:
+            return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+        except (NotFoundError, FileNotFoundError):
+            raise NoSuchObject(key) from None
+
+    async def read(self, key: str, start: int, end: int) -> bytes:
+        """Return bytes `start` to `end` of the object, fewer at its end; raise NoSuchObject if there is none."""
+        try:
+            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        except (NotFoundError, FileNotFoundError):
+            raise NoSuchObject(key) from None
+
+    async def stream(self, key: str) -> AsyncIterator[bytes]:
+        """Yield the object in pieces of a few megabytes; raise NoSuchObject if there is none."""
+        try:
+            found = await obstore.get_async(self._store, key)
+        except (NotFoundError, FileNotFoundError):
+            raise NoSuchObject(key) from None
+        async for piece in found.stream(min_chunk_size=PART_BYTES):
+            yield bytes(cast("bytes", piece))
+
+    async def ping(self) -> None:
+        """Raise if the store cannot be reached."""
+        await obstore.list_with_delimiter_async(self._store)

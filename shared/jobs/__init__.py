@@ -1,0 +1,1 @@
+"""Job documents: their shape, their states, and where they are stored."""

@@ -1,0 +1,92 @@
+"""The job document: all that the mesh knows of one recording, as one frozen value.
+
+A job changes only through `replace`-like methods that return a new one; the store writes the difference by
+compare-and-set on `revision`, so that two workers never overwrite each other.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.jobs.states import OVER, JobState, StepState
+from shared.jobs.step import Step
+from shared.options import Options
+from shared.topology import Happening, Lane, Stage
+
+
+class Record(BaseModel):
+    """A frozen part of the job document."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepRecord(Record):
+    """What happened to one step; `attempts` counts claims, `winner` is the attempt whose output was committed."""
+
+    state: StepState = StepState.QUEUED
+    attempts: int = 0
+    worker: str | None = None
+    heartbeat: datetime | None = None
+    progress: float = 0.0
+    queued: datetime
+    started: datetime | None = None
+    ended: datetime | None = None
+    winner: int | None = None
+    error: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen to the step."""
+        return self.state in OVER
+
+
+class Facts(Record):
+    """What the stages found out that the whole job must know; the first step to say a fact decides it."""
+
+    duration: float | None = None
+    chunks: int | None = None
+    language: str | None = None
+    language_probability: float | None = None
+    transcript: str | None = None
+    words: int | None = None
+    speakers: int | None = None
+
+
+class Fact(Record):
+    """An event that is committed but perhaps not yet published; `sequence` grows by one per event of the job."""
+
+    sequence: int
+    happening: Happening
+    at: datetime
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class Job(Record):
+    """One recording to work on."""
+
+    id: str
+    tenant: str
+    lane: Lane
+    state: JobState
+    revision: int = 0
+    sequence: int = 0
+    options: Options
+    sealed: str | None = None
+    idempotency_key: str | None = None
+    created: datetime
+    updated: datetime
+    steps: dict[str, StepRecord] = Field(default_factory=dict)
+    facts: Facts = Facts()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+    outbox: tuple[Fact, ...] = ()
+
+    def record(self, step: Step) -> StepRecord | None:
+        """Return what is known of the step, or None if it was never queued."""
+        return self.steps.get(step.key)
+
+    def over(self, stage: Stage, part: int) -> bool:
+        """Whether that part of the stage is over."""
+        record = self.steps.get(Step(self.id, stage, part).key)
+        return record is not None and record.over

@@ -1,0 +1,1 @@
+"""The mesh: what turns a message into a claim, a run, a commit and the messages that follow."""

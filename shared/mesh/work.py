@@ -1,0 +1,40 @@
+"""What a stage is given: its job, its step, what its predecessors made, and two ways to speak to the mesh."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from shared.jobs.document import Job
+from shared.jobs.step import Step
+from shared.mesh.outcomes import Stopped
+from shared.topology import Stage
+from shared.transcript import Output
+
+
+T = TypeVar("T", bound=Output)
+
+
+def _unheard(fraction: float) -> None:
+    """Take a stage's progress when nobody listens."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One attempt at a step. `stop` is set, from any thread, when the step must end; `progress` takes 0.0 to 1.0."""
+
+    job: Job
+    step: Step
+    attempt: int = 1
+    inputs: Mapping[Stage, tuple[Output, ...]] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+    progress: Callable[[float], None] = _unheard
+
+    def outputs(self, kind: type[T]) -> list[T]:
+        """Return the predecessors' outputs of one kind, in the order of their parts."""
+        return [output for outputs in self.inputs.values() for output in outputs if isinstance(output, kind)]
+
+    def check(self) -> None:
+        """Raise Stopped if the step must end."""
+        if self.stop.is_set():
+            raise Stopped(str(self.step))

@@ -1,0 +1,135 @@
+"""What a publisher may ask of a job: the documented schema of the `job.submit` message.
+
+Unknown fields are refused by name, and nothing here grows without a limit.
+"""
+
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError, to_json
+
+from shared.languages import WHISPER_LANGUAGES
+from shared.topology import NOTIFIED, Happening, Lane
+
+METADATA_BYTES = 8 * 1024
+TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+Tenant = Annotated[str, Field(pattern=TENANT)]
+Speakers = Annotated[int, Field(ge=1, le=50)]
+Temperature = Annotated[float, Field(ge=0, le=1)]
+
+
+class Asked(BaseModel):
+    """A frozen part of a job message that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2_000)
+
+
+def check_http_url(url: str) -> str:
+    """Return `url` if it is http(s) with a host and carries no user or password; raise a clear error otherwise."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise PydanticCustomError("url", "must be an http:// or https:// address with a host")
+    if parts.username or parts.password:
+        raise PydanticCustomError("url", "must not carry a user or password; send an Authorization header instead")
+    return url
+
+
+class Source(Asked):
+    """Where the recording is: an address to fetch, or a key of the object store under `uploads/<tenant>/`."""
+
+    url: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict, max_length=20)
+    object: str | None = Field(None, pattern=r"^uploads/[a-z0-9][a-z0-9_-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
+
+    _url = field_validator("url")(lambda url: url if url is None else check_http_url(url))
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.url is None) == (self.object is None):
+            raise PydanticCustomError("source", "needs exactly one of 'url' and 'object'")
+        if self.headers and self.url is None:
+            raise PydanticCustomError("source", "'headers' go with 'url' only")
+        return self
+
+
+class VoiceActivity(Asked):
+    """How speech is told from silence: probability threshold (0 to 1) and durations in seconds."""
+
+    threshold: float = Field(0.5, gt=0, lt=1)
+    min_speech: float = Field(0.0, ge=0, le=10)
+    min_silence: float = Field(0.5, ge=0.05, le=10)
+    padding: float = Field(0.2, ge=0, le=2)
+
+
+class Webhook(Asked):
+    """An address told of the job's events; every delivery is signed."""
+
+    url: str = Field(max_length=2_000)
+    events: tuple[Happening, ...] = (Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)
+
+    _url = field_validator("url")(check_http_url)
+
+    @field_validator("events")
+    @classmethod
+    def _told(cls, events: tuple[Happening, ...]) -> tuple[Happening, ...]:
+        if unknown := sorted(set(events) - set(NOTIFIED)):
+            raise PydanticCustomError("events", "webhooks are not sent for {events}", {"events": ", ".join(unknown)})
+        return events
+
+
+class Options(Asked):
+    """Everything a job may ask for besides its identity; each field has a default but the source."""
+
+    source: Source
+    language: str | None = None
+    task: Literal["transcribe", "translate"] = "transcribe"
+    model: str | None = Field(None, pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=120)
+    word_timestamps: bool = True
+    hotwords: str | None = Field(None, max_length=500)
+    initial_prompt: str | None = Field(None, max_length=1_000)
+    temperature: tuple[Temperature, ...] = Field((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, max_length=6)
+    beam_size: int = Field(5, ge=1, le=20)
+    vad: VoiceActivity = VoiceActivity()
+    diarize: bool = True
+    num_speakers: Speakers | None = None
+    min_speakers: Speakers | None = None
+    max_speakers: Speakers | None = None
+    strict: bool = False
+    webhooks: tuple[Webhook, ...] = Field((), max_length=8)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    retention_days: int | None = Field(None, ge=1, le=3650)
+
+    @field_validator("temperature", mode="before")
+    @classmethod
+    def _one_temperature(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("language")
+    @classmethod
+    def _known_language(cls, code: str | None) -> str | None:
+        if code is not None and code not in WHISPER_LANGUAGES:
+            raise PydanticCustomError("language", "is not a language code that Whisper knows (such as 'he' or 'en')")
+        return code
+
+    @field_validator("metadata")
+    @classmethod
+    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if len(to_json(metadata)) > METADATA_BYTES:
+            raise PydanticCustomError("metadata", "is larger than {limit} bytes as JSON", {"limit": METADATA_BYTES})
+        return metadata
+
+    @model_validator(mode="after")
+    def _speaker_counts_agree(self) -> Self:
+        low, high = self.min_speakers or 1, self.max_speakers or 50
+        if low > high:
+            raise PydanticCustomError("speakers", "'min_speakers' is greater than 'max_speakers'")
+        if self.num_speakers is not None and not low <= self.num_speakers <= high:
+            raise PydanticCustomError("speakers", "'num_speakers' lies outside 'min_speakers' and 'max_speakers'")
+        return self
+
+
+def lane_named(label: str) -> Lane:
+    """Return the lane with that name; raise KeyError if there is none."""
+    return Lane[label.upper()]

@@ -1,0 +1,56 @@
+"""Settings that every service shares, read once from `SCRIBE_*` variables and checked at start.
+
+Each service has one frozen subclass of `Settings`; a wrong value stops the start with an error naming the variable.
+"""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SCRIBE_"
+
+
+class Settings(BaseSettings):
+    """What every process of the mesh needs; times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    amqp_url: str = Field("amqp://guest:guest@127.0.0.1:5672/", pattern=r"^amqps?://")
+    mongo_url: str = Field("mongodb://127.0.0.1:27017/?directConnection=true", pattern=r"^mongodb(\+srv)?://")
+    mongo_database: str = Field("scribe", pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    blobs_url: str = Field("file:///var/lib/scribe/blobs", pattern=r"^(file|s3|gs|az|memory)://")
+    cache: Path = Path("/var/cache/scribe")
+    health_host: str = "127.0.0.1"
+    health_port: int = Field(0, ge=0, le=65535)
+    log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
+    heartbeat: float = Field(5.0, gt=0)
+    heartbeat_lost: float = Field(20.0, gt=0)
+    attempts: int = Field(5, ge=1, le=100)
+    window: int = Field(4, ge=1, le=64)
+    grace: float = Field(30.0, gt=0)
+
+
+S = TypeVar("S", bound=Settings)
+
+
+class WrongSettings(SystemExit):
+    """The process cannot start: the message names each wrong variable and what it must be."""
+
+
+def load(kind: type[S]) -> S:
+    """Return the settings of `kind` from the environment; raise WrongSettings naming each wrong variable."""
+    try:
+        return kind()
+    except ValidationError as wrong:
+        lines = [f"{PREFIX}{'_'.join(str(at) for at in error['loc']).upper()}: {error['msg']}" for error in wrong.errors()]
+        raise WrongSettings("wrong settings:\n  " + "\n  ".join(lines)) from None
+
+
+def worker_name() -> str:
+    """Return this process's name in claims and logs: host, process id and program, unique while it runs."""
+    return f"{socket.gethostname()}:{os.getpid()}:{Path(sys.argv[0]).name}"
