@@ -5,7 +5,7 @@ Keys are made by the mesh alone, never taken from a message without the checks i
 
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import obstore
 from obstore.exceptions import NotFoundError
@@ -73,7 +73,7 @@ class ObjectStore:
         except (NotFoundError, FileNotFoundError):
             raise NoSuchObject(key) from None
         async for piece in found.stream(min_chunk_size=PART_BYTES):
-            yield bytes(cast("bytes", piece))
+            yield bytes(piece)
 
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""

@@ -47,8 +47,9 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as wrong:
-        lines = [f"{PREFIX}{'_'.join(str(at) for at in error['loc']).upper()}: {error['msg']}" for error in wrong.errors()]
-        raise WrongSettings("wrong settings:\n  " + "\n  ".join(lines)) from None
+        named = (("_".join(str(at) for at in error["loc"]), error["msg"]) for error in wrong.errors())
+        lines = [f"{PREFIX}{name.upper()}: {what}" for name, what in named]
+        raise WrongSettings("\n  ".join(["wrong settings:", *lines])) from None
 
 
 def worker_name() -> str:

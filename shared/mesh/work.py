@@ -11,7 +11,6 @@ from shared.mesh.outcomes import Stopped
 from shared.topology import Stage
 from shared.transcript import Output
 
-
 T = TypeVar("T", bound=Output)
 
 
