@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from pydantic_core import PydanticCustomError, to_json
 
 from shared.languages import WHISPER_LANGUAGES
-from shared.topology import NOTIFIED, Happening, Lane
+from shared.topology import NOTIFIED, Happening
 
-METADATA_BYTES = 8 * 1024
+METADATA_BYTES = 2 * 1024
 TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 Tenant = Annotated[str, Field(pattern=TENANT)]
@@ -128,8 +128,3 @@ class Options(Asked):
         if self.num_speakers is not None and not low <= self.num_speakers <= high:
             raise PydanticCustomError("speakers", "'num_speakers' lies outside 'min_speakers' and 'max_speakers'")
         return self
-
-
-def lane_named(label: str) -> Lane:
-    """Return the lane with that name; raise KeyError if there is none."""
-    return Lane[label.upper()]

@@ -146,3 +146,10 @@ class Published(Output):
     def facts(self) -> dict[str, Any]:
         """Return the result's key and its counts."""
         return {"transcript": self.transcript, "words": self.words, "speakers": self.speakers}
+
+
+class Delivered(Output):
+    """The notifier's output: the HTTP status with which the webhook's target took the event."""
+
+    url: str
+    status: int

@@ -22,7 +22,10 @@ class Record(BaseModel):
 
 
 class StepRecord(Record):
-    """What happened to one step; `attempts` counts claims, `winner` is the attempt whose output was committed."""
+    """What happened to one step; `attempts` counts claims, `winner` is the attempt whose output was committed.
+
+    `posted` says that the broker has confirmed the step's message: a redelivery posts only what is not.
+    """
 
     state: StepState = StepState.QUEUED
     attempts: int = 0
@@ -30,6 +33,7 @@ class StepRecord(Record):
     heartbeat: datetime | None = None
     progress: float = 0.0
     queued: datetime
+    posted: bool = False
     started: datetime | None = None
     ended: datetime | None = None
     winner: int | None = None
@@ -81,6 +85,7 @@ class Job(Record):
     warnings: tuple[str, ...] = ()
     error: str | None = None
     outbox: tuple[Fact, ...] = ()
+    deliveries: dict[str, Fact] = Field(default_factory=dict)
 
     def record(self, step: Step) -> StepRecord | None:
         """Return what is known of the step, or None if it was never queued."""

@@ -41,3 +41,4 @@ STEP_MOVES = {
 
 TERMINAL = {state for state, moves in JOB_MOVES.items() if not moves}
 OVER = {state for state, moves in STEP_MOVES.items() if not moves}
+ABANDONED = {JobState.FAILED, JobState.CANCELLED}

@@ -1,7 +1,12 @@
-"""The two deliberate failures of a stage, and the sign that its job was cancelled.
+"""How a step can end: the closed set of outcomes, and what a stage raises to choose one.
 
-Whatever else a stage raises is a bug: it is logged loudly, retried up the ladder, then parked.
+`TryLater` and `GiveUp` are the two deliberate failures. Whatever else a stage raises is a bug: it is logged loudly,
+retried up the ladder, then parked.
 """
+
+from dataclasses import dataclass
+
+from shared.transcript import Output
 
 
 class TryLater(Exception):
@@ -23,3 +28,35 @@ class GiveUp(Exception):
 
 class Stopped(Exception):
     """The stage saw `work.stop` set and left off; nothing it made is kept."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The stage made its output."""
+
+    output: Output
+
+
+@dataclass(frozen=True)
+class Again:
+    """The step is to be tried again after `delay` seconds."""
+
+    reason: str
+    delay: float
+
+
+@dataclass(frozen=True)
+class Dead:
+    """The step is given up on; `output` stands in for what it should have made, if anything can."""
+
+    reason: str
+    failure: BaseException | None = None
+    output: Output | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """The stage left off because it was told to stop."""
+
+
+Outcome = Done | Again | Dead | Left

@@ -1,0 +1,74 @@
+"""Where job documents and step outputs are kept: what the mesh asks of a database."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+from shared.jobs.document import Job
+from shared.jobs.step import Step
+from shared.topology import Stage
+from shared.transcript import Output
+
+
+class NoSuchJob(Exception):
+    """There is no job with that id."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"no job {job}")
+
+
+class JobStore(Protocol):
+    """Job documents, changed by compare-and-set, and the outputs of their steps."""
+
+    async def insert(self, job: Job) -> Job:
+        """Store a new job and return it, or return the one stored before with its id or its idempotency key."""
+
+    async def find(self, job: str) -> Job:
+        """Return the job; raise NoSuchJob."""
+
+    async def save(self, before: Job, after: Job) -> Job | None:
+        """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not."""
+
+    async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
+        """Record that the attempt is alive; return False if it no longer holds the step."""
+
+    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step]) -> None:
+        """Forget facts and mark steps whose messages the broker has confirmed."""
+
+    async def put_output(self, step: Step, attempt: int, output: Output) -> None:
+        """Keep what an attempt made; it counts only once a commit names the attempt."""
+
+    async def drop_output(self, step: Step, attempt: int) -> None:
+        """Forget what a discarded attempt made."""
+
+    async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
+        """Return the committed outputs of the stages, each in the order of its parts."""
+
+    async def ping(self) -> None:
+        """Raise if the database cannot be reached."""
+
+
+class Change(Protocol):
+    """What a move decided, with the document it leaves."""
+
+    @property
+    def job(self) -> Job:
+        """The document to save; the very one that was given if nothing changes."""
+
+
+C = TypeVar("C", bound=Change)
+
+
+async def change(store: JobStore, job: Job, move: Callable[[Job], C]) -> tuple[C, Job]:
+    """Apply `move` and save what it leaves, from the stored document again until nobody wrote in between.
+
+    Return what the move decided and the document as saved; raise what the move raises.
+    """
+    while True:
+        changed = move(job)
+        if changed.job is job:
+            return changed, job
+        saved = await store.save(job, changed.job)
+        if saved is not None:
+            return changed, saved
+        job = await store.find(job.id)

@@ -1,0 +1,103 @@
+"""Performing a held step: the stage runs with its pulse, and however it ends becomes one of the outcomes."""
+
+import logging
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from shared import flow, telemetry
+from shared.clock import now
+from shared.jobs.claims import Rules
+from shared.jobs.document import Job
+from shared.jobs.step import Step
+from shared.jobs.store import JobStore
+from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
+from shared.mesh.pulse import Pulse
+from shared.mesh.work import Work
+from shared.topology import LADDER, Stage
+from shared.transcript import Output
+
+log = logging.getLogger(__name__)
+
+Do = Callable[[Work], Awaitable[Output]]
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A stage at work: what it does, who it is, how often it is tried, and what stands in for it when it gives up."""
+
+    stage: Stage
+    do: Do
+    name: str
+    rules: Rules
+    window: int
+    heartbeat: float
+    stand_in: Do | None = None
+
+
+@dataclass(frozen=True)
+class Held:
+    """A claimed step: the document as claimed, the attempt that holds it, and why it must not be tried again, if so."""
+
+    job: Job
+    step: Step
+    attempt: int
+    exhausted: str | None = None
+
+
+async def perform(
+    held: Held,
+    worker: Worker,
+    store: JobStore,
+    tell: Callable[[float], Awaitable[None]],
+    stop: threading.Event,
+) -> Outcome:
+    """Return how the stage ended; `tell` hears its progress, `stop` ends it early. It raises no stage's failure."""
+    if held.exhausted is not None:
+        return await _dead(held, worker, store, held.exhausted, None)
+    try:
+        with telemetry.working(worker.stage):
+            return Done(await _with_pulse(held, worker, store, tell, stop))
+    except Stopped:
+        return Left()
+    except GiveUp as failure:
+        return await _dead(held, worker, store, failure.reason, failure)
+    except TryLater as wait:
+        return await _again(held, worker, store, wait.reason, wait.delay, wait)
+    except Exception as bug:
+        log.exception("the stage failed in a way it did not mean to")
+        return await _again(held, worker, store, f"{type(bug).__name__}: {bug}", 0, bug)
+
+
+async def _with_pulse(
+    held: Held,
+    worker: Worker,
+    store: JobStore,
+    tell: Callable[[float], Awaitable[None]],
+    stop: threading.Event,
+) -> Output:
+    beat = partial(store.beat, held.step, held.attempt)
+    async with Pulse(lambda fraction: beat(fraction, now()), tell, stop, worker.heartbeat) as pulse:
+        inputs = await store.outputs(held.job, flow.FLOW[worker.stage])
+        return await worker.do(Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress))
+
+
+async def _again(
+    held: Held, worker: Worker, store: JobStore, reason: str, delay: float, failure: Exception
+) -> Again | Dead:
+    if held.attempt >= worker.rules.attempts:
+        return await _dead(held, worker, store, f"tried {held.attempt} times; {reason}", failure)
+    rung = LADDER[min(held.attempt, len(LADDER)) - 1]
+    return Again(reason, max(delay, rung.seconds))
+
+
+async def _dead(held: Held, worker: Worker, store: JobStore, reason: str, failure: Exception | None) -> Dead:
+    if worker.stand_in is None or held.job.options.strict:
+        return Dead(reason, failure)
+    try:
+        inputs = await store.outputs(held.job, flow.FLOW[worker.stage])
+        return Dead(reason, failure, await worker.stand_in(Work(held.job, held.step, held.attempt, inputs)))
+    except Exception as second:
+        log.exception("nothing could stand in for the stage")
+        return Dead(f"{reason}; and what should stand in for it failed: {second}", failure)

@@ -1,0 +1,165 @@
+"""Publishing: everything the mesh says goes out here, persistent, mandatory and confirmed, or it raises.
+
+The connection is this module's own, because a broker under a memory alarm blocks publishing connections, and a
+blocked connection could not ack.
+"""
+
+import asyncio
+from typing import Any, Protocol, Self
+
+import aio_pika
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+
+from shared import telemetry
+from shared.jobs.step import Step
+from shared.messages import Diagnosis, Event, Order, Reply, StepMessage
+from shared.topology import (
+    CONTROL,
+    DEAD,
+    EVENTS,
+    JOBS,
+    QUEUES,
+    RETRY,
+    Happening,
+    Lane,
+    Stage,
+    event_key,
+    retry_key,
+    rung_for,
+    step_key,
+)
+
+CONFIRM_SECONDS = 30.0
+DEFAULT_EXCHANGE = ""
+
+
+class Post(Protocol):
+    """What a worker may say; every method returns once the broker holds the message."""
+
+    async def step(self, step: Step, lane: Lane) -> None:
+        """Ask for a step now."""
+
+    async def later(self, step: Step, lane: Lane, delay: float) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds."""
+
+    async def event(self, event: Event) -> None:
+        """Tell the outside world."""
+
+    async def park(self, body: bytes, why: Diagnosis, **properties: Any) -> None:
+        """Keep a message that was given up on, exactly, with its diagnosis."""
+
+    async def order(self, order: Order) -> None:
+        """Tell every running worker."""
+
+    async def reply(self, queue: str, correlation_id: str | None, reply: Reply) -> None:
+        """Answer into the queue that a publisher named."""
+
+
+class AmqpPost:
+    """The post over RabbitMQ; open it with `async with`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractRobustChannel | None = None
+
+    async def open(self) -> None:
+        """Connect; raise if the broker cannot be reached."""
+        self._connection = await aio_pika.connect_robust(
+            self._url, client_properties={"connection_name": "scribe post"}
+        )
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - tells the type checker what a robust connection gives
+        self._channel = channel
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def step(self, step: Step, lane: Lane) -> None:
+        """Ask for a step now."""
+        body = StepMessage.of(step).model_dump_json()
+        await self.publish(JOBS.name, step_key(step.stage), body, priority=lane, message_id=str(step))
+
+    async def later(self, step: Step, lane: Lane, delay: float) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds."""
+        body = StepMessage.of(step).model_dump_json()
+        key = retry_key(step.stage, rung_for(delay))
+        await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step))
+
+    async def again(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
+        """Send a message that could not be handled up the ladder as it came."""
+        await self.publish(RETRY.name, retry_key(stage, rung_for(delay)), body, **properties)
+
+    async def event(self, event: Event) -> None:
+        """Tell the outside world; an event that nobody is bound for is rightly gone."""
+        body = event.model_dump_json()
+        persistent = event.happening is not Happening.PROGRESS
+        name = f"{event.job}:{event.sequence}"
+        await self.publish(
+            EVENTS.name,
+            event_key(event.tenant, event.happening),
+            body,
+            mandatory=False,
+            persistent=persistent,
+            message_id=name,
+        )
+
+    async def park(self, body: bytes, why: Diagnosis, **properties: Any) -> None:
+        """Keep a message that was given up on, exactly, with its diagnosis."""
+        await self.publish(DEAD.name, step_key(why.stage), body, headers=why.headers(), **properties)
+
+    async def order(self, order: Order) -> None:
+        """Tell every running worker; none may be running."""
+        await self.publish(CONTROL.name, "", order.model_dump_json(), mandatory=False, persistent=False)
+
+    async def reply(self, queue: str, correlation_id: str | None, reply: Reply) -> None:
+        """Answer into the queue that a publisher named; one that is gone is the publisher's affair."""
+        body = reply.model_dump_json()
+        await self.publish(
+            DEFAULT_EXCHANGE, queue, body, mandatory=False, persistent=False, correlation_id=correlation_id
+        )
+
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        body: str | bytes,
+        *,
+        mandatory: bool = True,
+        persistent: bool = True,
+        **properties: Any,
+    ) -> None:
+        """Publish and wait for the broker's confirmation; raise if it does not come within half a minute."""
+        if self._channel is None:
+            raise RuntimeError("the post is not open")
+        mode = aio_pika.DeliveryMode.PERSISTENT if persistent else aio_pika.DeliveryMode.NOT_PERSISTENT
+        message = aio_pika.Message(
+            body if isinstance(body, bytes) else body.encode(),
+            content_type="application/json",
+            delivery_mode=mode,
+            **properties,
+        )
+        async with asyncio.timeout(CONFIRM_SECONDS):
+            out = await self._exchange(exchange)
+            await out.publish(message, routing_key=key, mandatory=mandatory)
+        telemetry.PUBLISHED.labels(exchange or "default").inc()
+
+    async def _exchange(self, name: str) -> Any:
+        assert self._channel is not None  # noqa: S101 - `publish` has looked
+        return self._channel.default_exchange if not name else await self._channel.get_exchange(name, ensure=False)
+
+    async def ping(self) -> None:
+        """Raise if the broker does not answer."""
+        if self._channel is None:
+            raise RuntimeError("the post is not open")
+        async with asyncio.timeout(5):
+            await self._channel.get_queue(QUEUES[0].name, ensure=True)

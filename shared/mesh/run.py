@@ -1,0 +1,134 @@
+"""The executor: the one place that claims a step, performs it, commits the outcome and passes on what follows."""
+
+import logging
+import threading
+import traceback
+from functools import partial
+
+from shared import flow, telemetry
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.claims import Busy, Claimed, Exhausted, Settled, claim
+from shared.jobs.document import Job
+from shared.jobs.moves import Moved, Stale
+from shared.jobs.step import Step
+from shared.jobs.store import JobStore, NoSuchJob, change
+from shared.mesh.follow import pass_on, tell_progress
+from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
+from shared.mesh.perform import Held, Worker, perform
+from shared.mesh.post import Post
+from shared.messages import Diagnosis, StepMessage
+from shared.topology import LADDER
+
+log = logging.getLogger(__name__)
+
+LETTERS = 2_000
+"""The tail of a traceback that a dead letter shows."""
+
+
+class Draining(Exception):
+    """The process is going down and gave the step back; its message goes back to the queue."""
+
+
+class Executor:
+    """Turns a step into its effects, once, however often it is asked for."""
+
+    def __init__(self, worker: Worker, store: JobStore, post: Post) -> None:
+        self._worker, self._store, self._post = worker, store, post
+
+    async def run(self, step: Step, stop: threading.Event) -> None:
+        """Claim the step, perform it, commit the outcome and pass on what follows.
+
+        Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
+        """
+        with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
+            held = await self._claim(step)
+            if held is not None:
+                with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
+                    outcome = await self._perform(held, stop)
+                    moved = await self._commit(held, outcome)
+                    await self._pass_on(held, outcome, moved)
+
+    async def _claim(self, step: Step) -> Held | None:
+        worker = self._worker
+        try:
+            job = await self._store.find(step.job)
+        except NoSuchJob:
+            log.warning("a message asks for a job that is not stored; dropped")
+            return None
+        ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
+        claimed, job = await change(self._store, job, ask)
+        match claimed:
+            case Claimed(attempt=attempt):
+                return Held(job, step, attempt)
+            case Exhausted(attempt=attempt, reason=reason):
+                return Held(job, step, attempt, reason)
+            case Busy(worker=other):
+                log.info("held by %s; looking again later", other)
+                await self._post.later(step, job.lane, LADDER[0].seconds)
+            case Settled():
+                again = Moved(job, job.outbox, flow.unposted(job, worker.window))
+                await pass_on(self._store, self._post, again)
+        return None
+
+    async def _perform(self, held: Held, stop: threading.Event) -> Outcome:
+        tell = partial(tell_progress, self._post, held.job, held.step)
+        return await perform(held, self._worker, self._store, tell, stop)
+
+    async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
+        step, attempt = held.step, held.attempt
+        if isinstance(outcome, Done | Dead) and outcome.output is not None:
+            await self._store.put_output(step, attempt, outcome.output)
+        if isinstance(outcome, Dead):
+            await self._park(held, outcome)
+        try:
+            moved, job = await change(self._store, held.job, partial(self._move, held, outcome))
+        except Stale as stale:
+            log.warning("discarded: %s", stale)
+            await self._store.drop_output(step, attempt)
+            telemetry.STEPS.labels(step.stage, "stale").inc()
+            return None
+        telemetry.STEPS.labels(step.stage, type(outcome).__name__.lower()).inc()
+        log.info(type(outcome).__name__.lower(), extra={"reason": getattr(outcome, "reason", None)})
+        return Moved(job, moved.facts, moved.steps)
+
+    def _move(self, held: Held, outcome: Outcome, job: Job) -> Moved:
+        step, attempt, window = held.step, held.attempt, self._worker.window
+        match outcome:
+            case Done(output=output):
+                return moves.commit(job, step, attempt, output, now(), window)
+            case Dead(reason=reason, output=output):
+                return moves.bury(job, step, attempt, reason, output, now(), window)
+            case Again(reason=reason):
+                return moves.release(job, step, attempt, reason, now(), spent=True)
+            case Left():
+                return moves.release(job, step, attempt, "the worker was stopped", now(), spent=False)
+
+    async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
+        if moved is None:
+            return
+        await pass_on(self._store, self._post, moved)
+        match outcome:
+            case Done():
+                await tell_progress(self._post, moved.job, held.step, 1.0)
+            case Again(delay=delay):
+                await self._post.later(held.step, held.job.lane, delay)
+            case Left():
+                raise Draining
+
+    async def _park(self, held: Held, dead: Dead) -> None:
+        step, failure = held.step, dead.failure
+        why = Diagnosis(
+            stage=step.stage,
+            reason=dead.reason,
+            attempts=held.attempt,
+            job=step.job,
+            part=step.part,
+            tenant=held.job.tenant,
+            exception=type(failure).__name__ if failure else None,
+            traceback="".join(traceback.format_exception(failure))[-LETTERS:] if failure else None,
+            worker=self._worker.name,
+            at=now(),
+        )
+        body = StepMessage.of(step).model_dump_json().encode()
+        await self._post.park(body, why, priority=held.job.lane, message_id=f"{step}/{held.attempt}")

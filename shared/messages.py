@@ -1,0 +1,139 @@
+"""The bodies of the messages: JSON, ids rather than payloads, well under 4 KB."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
+
+from shared.jobs.document import Fact, Job
+from shared.jobs.step import Step
+from shared.options import Options, Tenant
+from shared.topology import Happening, Lane, Stage
+
+SUBMIT_BYTES = 64 * 1024
+"""The longest `job.submit` body that is read."""
+
+
+class Submit(Options):
+    """The `job.submit` message: a job's identity and its options."""
+
+    id: str
+    tenant: Tenant = "default"
+    priority: Literal["background", "normal", "high", "urgent"] | None = None
+    idempotency_key: str | None = Field(None, min_length=1, max_length=200)
+
+    @field_validator("id")
+    @classmethod
+    def _uuid(cls, value: str) -> str:
+        try:
+            return str(UUID(value))
+        except ValueError:
+            raise PydanticCustomError("uuid", "must be a UUID (version 7 keeps the database in order)") from None
+
+    def lane(self, amqp_priority: int | None) -> Lane:
+        """Return the job's lane: the body's word, else the AMQP property, else normal."""
+        if self.priority is not None:
+            return Lane[self.priority.upper()]
+        return Lane.NORMAL if amqp_priority is None else Lane(min(max(amqp_priority, 0), max(Lane)))
+
+
+class Message(BaseModel):
+    """A frozen message body that refuses fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cancel(Message):
+    """The `job.cancel` message."""
+
+    id: str = Field(max_length=36)
+    tenant: Tenant = "default"
+
+
+class FieldError(Message):
+    """One wrong field of a message and what is wrong with it."""
+
+    field: str
+    error: str
+
+
+class Reply(Message):
+    """Intake's answer to a message that carries `reply_to`."""
+
+    id: str | None = None
+    state: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class StepMessage(Message):
+    """A wake-up: do this step of this job, if it still needs doing."""
+
+    job: str = Field(max_length=36)
+    stage: Stage
+    part: int = Field(0, ge=0)
+
+    @classmethod
+    def of(cls, step: Step) -> "StepMessage":
+        """Return the message that asks for the step."""
+        return cls(job=step.job, stage=step.stage, part=step.part)
+
+    def step(self) -> Step:
+        """Return the step asked for."""
+        return Step(self.job, self.stage, self.part)
+
+
+class Event(Message):
+    """A fact about a job for the outside world; (`job`, `sequence`) names it, `progress` repeats the last sequence."""
+
+    job: str | None
+    tenant: str
+    sequence: int
+    happening: Happening
+    at: datetime
+    body: dict[str, Any] = Field(default_factory=dict)
+
+    @classmethod
+    def of(cls, job: Job, fact: Fact) -> "Event":
+        """Return the event that tells of the fact."""
+        return cls(
+            job=job.id,
+            tenant=job.tenant,
+            sequence=fact.sequence,
+            happening=fact.happening,
+            at=fact.at,
+            body=fact.body,
+        )
+
+
+class Order(Message):
+    """A message of the control exchange: every worker drops what it runs for this job."""
+
+    cancel: str
+
+
+class Diagnosis(Message):
+    """Why a message was given up on: the headers of a dead letter, whose body is the exact message."""
+
+    stage: Stage
+    reason: str
+    attempts: int = 0
+    job: str | None = None
+    part: int | None = None
+    tenant: str | None = None
+    exception: str | None = None
+    traceback: str | None = None
+    worker: str
+    at: datetime
+
+    def headers(self) -> dict[str, str | int]:
+        """Return the diagnosis as AMQP headers, `scribe-` before each name."""
+        return {f"scribe-{name}": value for name, value in self.model_dump(mode="json", exclude_none=True).items()}
+
+    @classmethod
+    def read(cls, headers: Mapping[str, Any]) -> "Diagnosis":
+        """Return the diagnosis that a dead letter's headers hold; raise ValidationError if they hold none."""
+        named = {name.removeprefix("scribe-"): value for name, value in headers.items() if name.startswith("scribe-")}
+        return cls.model_validate(named)

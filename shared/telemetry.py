@@ -1,0 +1,60 @@
+"""Logs and metrics: JSON lines that carry job, stage, part, attempt and tenant, and the mesh's own stage metrics."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from prometheus_client import Counter, Gauge, Histogram
+from pythonjsonlogger.json import JsonFormatter
+
+_context: ContextVar[dict[str, Any] | None] = ContextVar("scribe_log_context", default=None)
+
+STEPS = Counter("scribe_steps_total", "Steps that ended, by stage and outcome", ["stage", "outcome"])
+STEP_SECONDS = Histogram(
+    "scribe_step_seconds",
+    "Seconds a stage worked on a step",
+    ["stage"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200),
+)
+RUNNING = Gauge("scribe_steps_running", "Steps that this process works on", ["stage"])
+PUBLISHED = Counter("scribe_messages_published_total", "Messages the broker confirmed, by exchange", ["exchange"])
+
+
+@contextmanager
+def logged_as(**fields: Any) -> Iterator[None]:
+    """Add `fields` to every log line written inside the block, in this task and those it starts."""
+    token = _context.set({**(_context.get() or {}), **fields})
+    try:
+        yield
+    finally:
+        _context.reset(token)
+
+
+class _Context(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        for name, value in (_context.get() or {}).items():
+            if not hasattr(record, name):
+                setattr(record, name, value)
+        return True
+
+
+def log_as_json(service: str, level: str) -> None:
+    """Send every log line of this process to standard output as one JSON object."""
+    handler = logging.StreamHandler(sys.stdout)
+    names = {"asctime": "time", "levelname": "level", "name": "logger"}
+    form = "%(asctime)s %(levelname)s %(name)s %(message)s"
+    handler.setFormatter(JsonFormatter(form, rename_fields=names, static_fields={"service": service}))
+    handler.addFilter(_Context())
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+
+
+@contextmanager
+def working(stage: str) -> Iterator[None]:
+    """Count the step that is worked on inside the block, and its seconds."""
+    with RUNNING.labels(stage).track_inprogress(), STEP_SECONDS.labels(stage).time():
+        yield

@@ -1,0 +1,55 @@
+"""Jobs and outputs to test with."""
+
+from typing import Any
+from uuid import uuid4
+
+from shared.clock import now
+from shared.jobs.document import Job
+from shared.jobs.moves import Moved, opened
+from shared.jobs.states import JobState
+from shared.options import Options
+from shared.topology import Lane
+from shared.transcript import Chunk, ChunkText, Diarization, Prepared, Published, Segment, Span, Turn
+
+WINDOW = 2
+
+
+def new_job(**options: Any) -> Moved:
+    """Return a job just accepted, with the options given."""
+    asked = Options.model_validate({"source": {"url": "http://127.0.0.1/a.wav"}, **options})
+    moment = now()
+    job = Job(
+        id=str(uuid4()),
+        tenant="acme",
+        lane=Lane.NORMAL,
+        state=JobState.ACCEPTED,
+        options=asked,
+        created=moment,
+        updated=moment,
+    )
+    return opened(job, WINDOW)
+
+
+def prepared(chunks: int = 3) -> Prepared:
+    """Return a downloader's output with chunks of ten seconds."""
+    cuts = tuple(
+        Chunk(index=i, start=i * 10.0, end=i * 10.0 + 10, windows=(Span(start=i * 10.0, end=i * 10.0 + 9),))
+        for i in range(chunks)
+    )
+    return Prepared(original="o", pcm="p", sha256="0" * 64, bytes=1, duration=chunks * 10.0, chunks=cuts)
+
+
+def chunk_text(index: int, text: str = "שלום") -> ChunkText:
+    """Return a transcriber's output for one chunk."""
+    segment = Segment(start=index * 10.0, end=index * 10.0 + 5, text=text)
+    return ChunkText(index=index, language="he", language_probability=0.9, segments=(segment,), model="base")
+
+
+def diarization() -> Diarization:
+    """Return a diarizer's output with one voice."""
+    return Diarization(turns=(Turn(start=0, end=10, speaker="SPEAKER_00"),), model="offline")
+
+
+def published() -> Published:
+    """Return an enhancer's output."""
+    return Published(transcript="jobs/acme/x/transcript.1.json", words=3, speakers=1)

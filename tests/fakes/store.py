@@ -1,0 +1,84 @@
+"""A job store in memory, held to the same contract as the real one."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from shared.jobs.document import Job
+from shared.jobs.states import StepState
+from shared.jobs.step import Step
+from shared.jobs.store import NoSuchJob
+from shared.topology import Stage
+from shared.transcript import Output
+
+
+class MemoryStore:
+    """Jobs and outputs in two dictionaries."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.made: dict[tuple[Step, int], Output] = {}
+
+    async def insert(self, job: Job) -> Job:
+        """Store a new job or return the earlier one of the same identity."""
+        for known in self.jobs.values():
+            same_key = job.idempotency_key is not None and job.idempotency_key == known.idempotency_key
+            if known.id == job.id or (same_key and known.tenant == job.tenant):
+                return known
+        self.jobs[job.id] = job
+        return job
+
+    async def find(self, job: str) -> Job:
+        """Return the job; raise NoSuchJob."""
+        if job not in self.jobs:
+            raise NoSuchJob(job)
+        return self.jobs[job]
+
+    async def save(self, before: Job, after: Job) -> Job | None:
+        """Write what differs if nobody has written since `before` was read."""
+        stored = self.jobs[before.id]
+        if stored.revision != before.revision:
+            return None
+        changed = {key: record for key, record in after.steps.items() if record != before.steps.get(key)}
+        fresh = tuple(fact for fact in after.outbox if fact.sequence > before.sequence)
+        saved = after.model_copy(update={"revision": before.revision + 1})
+        merged = {"steps": {**stored.steps, **changed}, "outbox": (*stored.outbox, *fresh)}
+        self.jobs[before.id] = saved.model_copy(update=merged)
+        return saved
+
+    async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
+        """Record a heartbeat if the attempt still holds the step."""
+        job = await self.find(step.job)
+        record = job.record(step)
+        if record is None or record.attempts != attempt or record.state is not StepState.RUNNING:
+            return False
+        beaten = record.model_copy(update={"heartbeat": now, "progress": progress})
+        self.jobs[job.id] = job.model_copy(update={"steps": {**job.steps, step.key: beaten}})
+        return True
+
+    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step]) -> None:
+        """Forget facts and mark steps that were published."""
+        told = set(sequences)
+        known = await self.find(job)
+        left = tuple(fact for fact in known.outbox if fact.sequence not in told)
+        marked = {step.key: known.steps[step.key].model_copy(update={"posted": True}) for step in steps}
+        self.jobs[job] = known.model_copy(update={"outbox": left, "steps": {**known.steps, **marked}})
+
+    async def put_output(self, step: Step, attempt: int, output: Output) -> None:
+        """Keep what an attempt made."""
+        self.made[step, attempt] = output
+
+    async def drop_output(self, step: Step, attempt: int) -> None:
+        """Forget what an attempt made."""
+        self.made.pop((step, attempt), None)
+
+    async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
+        """Return the committed outputs of the stages in order."""
+        steps = sorted(Step.of(job.id, key) for key in job.steps)
+        winners = [(step, job.steps[step.key].winner) for step in steps]
+        return {
+            stage: tuple(self.made[step, won] for step, won in winners if step.stage is stage and won is not None)
+            for stage in stages
+        }
+
+    async def ping(self) -> None:
+        """A dictionary is always there."""

@@ -1,0 +1,263 @@
+"""The executor: a step has its effects once, however often it is asked for."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import now
+from shared.jobs.claims import Rules
+from shared.jobs.document import Job
+from shared.jobs.moves import cancel
+from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.perform import Do, Worker
+from shared.mesh.run import Draining, Executor
+from shared.mesh.work import Work
+from shared.topology import Happening, Stage
+from shared.transcript import Output
+from tests.fakes.jobs import WINDOW, chunk_text, diarization, new_job, prepared, published
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+
+OUTPUTS: dict[Stage, Output] = {
+    Stage.DOWNLOADER: prepared(),
+    Stage.DIARIZER: diarization(),
+    Stage.ENHANCER: published(),
+}
+
+
+class Bench:
+    """A mesh of fakes around one job."""
+
+    def __init__(self, **options: Any) -> None:
+        self.store, self.post = MemoryStore(), MemoryPost()
+        moved = new_job(**options)
+        self.id, self.first = moved.job.id, moved.steps
+        self.store.jobs[self.id] = moved.job.model_copy(update={"outbox": ()})
+
+    @property
+    def job(self) -> Job:
+        """The document as it stands."""
+        return self.store.jobs[self.id]
+
+    def executor(
+        self, stage: Stage, do: Do, name: str = "w1", attempts: int = 2, stand_in: Do | None = None
+    ) -> Executor:
+        """Return an executor of one stage."""
+        worker = Worker(stage, do, name, Rules(attempts, 20.0), WINDOW, 5.0, stand_in)
+        return Executor(worker, self.store, self.post)
+
+    async def run(self, step: Step, do: Do, **worker: Any) -> None:
+        """Run one step with a stage."""
+        await self.executor(step.stage, do, **worker).run(step, threading.Event())
+
+    async def through(self, *steps: Step) -> None:
+        """Run steps with the usual outputs, and whatever they make ready."""
+        for step in steps or self.first:
+            fresh = len(self.post.steps)
+            await self.run(step, usual)
+            await self.through_all(self.post.steps[fresh:])
+
+    async def through_all(self, steps: list[Step]) -> None:
+        """Run each of the steps."""
+        for step in steps:
+            await self.through(step)
+
+    def step(self, stage: Stage, part: int = 0) -> Step:
+        """Return a step of the job."""
+        return Step(self.id, stage, part)
+
+
+async def usual(work: Work) -> Output:
+    """Do what the stage does, as data."""
+    return OUTPUTS.get(work.step.stage) or chunk_text(work.step.part)
+
+
+def failing(failure: Exception) -> Do:
+    """Return a stage that raises."""
+
+    async def do(work: Work) -> Output:
+        del work
+        raise failure
+
+    return do
+
+
+async def test_a_job_goes_through_every_stage_to_completed() -> None:
+    """Each commit makes the next steps ready until the job is completed, and each fact is told once, in order."""
+    bench = Bench()
+    await bench.through()
+    assert bench.job.state is JobState.COMPLETED
+    assert bench.post.told() == [Happening.SEGMENTS] * 3 + [Happening.COMPLETED]
+    facts = [event.sequence for event in bench.post.events if event.happening is not Happening.PROGRESS]
+    assert facts == sorted(set(facts))
+
+
+async def test_no_more_chunks_than_the_window_are_queued_at_once() -> None:
+    """After the downloader, only the window's chunks are asked for; each commit asks for one more."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    assert [step.part for step in bench.post.steps if step.stage is Stage.TRANSCRIBER] == [0, 1]
+    await bench.run(bench.step(Stage.TRANSCRIBER, 1), usual)
+    assert bench.post.steps[-1] == bench.step(Stage.TRANSCRIBER, 2)
+
+
+async def test_a_repeated_message_has_no_second_effect() -> None:
+    """A step that is done is not done again, and what was passed on is not passed on again."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    said = (len(bench.post.steps), len(bench.post.events))
+    await bench.run(bench.first[0], failing(AssertionError("must not run")))
+    assert (len(bench.post.steps), len(bench.post.events)) == said
+
+
+async def test_what_was_committed_but_not_passed_on_is_passed_on_by_the_redelivery() -> None:
+    """A crash between the commit and the publishing loses nothing: the redelivered message publishes it."""
+    bench = Bench()
+
+    async def deaf(step: Step, lane: object) -> None:
+        raise ConnectionError(f"{step} {lane}")
+
+    publish, bench.post.step = bench.post.step, deaf  # type: ignore[method-assign] - the broker goes away here
+    with pytest.raises(ConnectionError):
+        await bench.run(bench.first[0], usual)
+    bench.post.step = publish  # type: ignore[method-assign] - and is back here
+    await bench.run(bench.first[0], usual)
+    assert bench.step(Stage.TRANSCRIBER) in bench.post.steps
+
+
+async def test_a_step_held_by_a_live_worker_waits_and_costs_no_attempt() -> None:
+    """A second worker that finds a fresh heartbeat asks again later."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def meanwhile(work: Work) -> Output:
+        await bench.run(step, failing(AssertionError("must not run")), name="w2")
+        return await usual(work)
+
+    await bench.run(step, meanwhile)
+    assert bench.post.delayed == [(step, 10)]
+    record = bench.job.record(step)
+    assert record is not None
+    assert (record.attempts, record.state) == (1, StepState.DONE)
+
+
+async def test_a_stale_commit_is_discarded() -> None:
+    """A worker that slept past its heartbeat finds the step taken over, and what it made is thrown away."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def overtaken(work: Work) -> Output:
+        record = bench.job.steps[step.key]
+        old = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
+        bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: old}})
+        await bench.run(step, usual, name="w2")
+        return await usual(work)
+
+    await bench.run(step, overtaken)
+    assert bench.job.steps[step.key].winner == 2
+    assert (step, 1) not in bench.store.made
+    assert len([each for each in bench.post.steps if each.stage is Stage.TRANSCRIBER]) == WINDOW
+
+
+async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis() -> None:
+    """An exception that no stage means costs an attempt; the last one parks the step and fails the job."""
+    bench = Bench()
+    step = bench.first[0]
+    await bench.run(step, failing(ValueError("odd")))
+    assert bench.post.delayed == [(step, 10)]
+    await bench.run(step, failing(ValueError("odd")))
+    why = bench.post.parked[0][1]
+    assert (why.attempts, why.exception, "odd" in why.reason) == (2, "ValueError", True)
+    assert why.traceback is not None
+    assert bench.job.state is JobState.FAILED
+    assert bench.post.told() == [Happening.FAILED]
+
+
+async def test_poison_that_kills_its_process_is_counted_at_the_claim() -> None:
+    """A step whose workers die without a word is parked once its attempts are spent."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def dies(work: Work) -> Output:
+        raise SystemExit(str(work.step))
+
+    for name in ("w1", "w2", "w3"):
+        with pytest.raises(SystemExit) if name != "w3" else pytest.MonkeyPatch.context():
+            await bench.run(step, dies, name=name)
+        record = bench.job.steps[step.key]
+        silent = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
+        bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: silent}})
+    assert "w2" in bench.post.parked[0][1].reason
+    assert bench.job.state is JobState.FAILED
+
+
+async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:
+    """TryLater is a release: the step is queued again and its message waits on the ladder."""
+    bench = Bench()
+    await bench.run(bench.first[0], failing(TryLater("busy", 45)))
+    assert bench.post.delayed == [(bench.first[0], 45)]
+    assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
+
+
+async def test_an_optional_stage_that_gives_up_leaves_a_warning() -> None:
+    """The diarizer's failure degrades the job instead of failing it."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    await bench.run(bench.step(Stage.DIARIZER), failing(GiveUp("no voices")))
+    for part in range(3):
+        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
+    await bench.run(bench.step(Stage.ENHANCER), failing(GiveUp("no words")), stand_in=usual)
+    assert bench.job.state is JobState.COMPLETED
+    assert [warning for warning in bench.job.warnings if "gave up" in warning] == [
+        "the diarizer gave up: no voices",
+        "the enhancer gave up: no words",
+    ]
+
+
+async def test_a_strict_job_fails_when_an_optional_stage_gives_up() -> None:
+    """A job that asked to be strict takes no degraded result, and its other steps are dropped."""
+    bench = Bench(strict=True)
+    await bench.run(bench.first[0], usual)
+    await bench.run(bench.step(Stage.DIARIZER), failing(GiveUp("no voices")))
+    assert bench.job.state is JobState.FAILED
+    assert bench.job.steps["transcriber-0"].state is StepState.DROPPED
+    assert bench.post.orders
+
+
+async def test_a_job_without_speech_skips_to_the_enhancer() -> None:
+    """No chunks, no transcriber and no diarizer: the enhancer writes the empty transcript."""
+    bench = Bench()
+
+    async def silent(work: Work) -> Output:
+        del work
+        return prepared(0)
+
+    await bench.run(bench.first[0], silent)
+    assert bench.post.steps == [bench.step(Stage.ENHANCER)]
+
+
+async def test_a_cancelled_job_never_completes() -> None:
+    """A commit that comes after the cancel is discarded."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def cancelled_meanwhile(work: Work) -> Output:
+        await bench.store.save(bench.job, cancel(bench.job, now(), WINDOW).job)
+        return await usual(work)
+
+    await bench.run(step, cancelled_meanwhile)
+    assert bench.job.state is JobState.CANCELLED
+    assert bench.post.steps == []
+
+
+async def test_a_worker_that_is_stopped_gives_its_step_back_unspent() -> None:
+    """A drain releases the step at no attempt's cost and says that the message must go back."""
+    bench = Bench()
+    with pytest.raises(Draining):
+        await bench.run(bench.first[0], failing(Stopped("drain")))
+    record = bench.job.steps[bench.first[0].key]
+    assert (record.state, record.attempts) == (StepState.QUEUED, 0)
