@@ -5,9 +5,9 @@ Each service has one frozen subclass of `Settings`; a wrong value stops the star
 
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,6 +52,6 @@ def load(kind: type[S]) -> S:
         raise WrongSettings("\n  ".join(["wrong settings:", *lines])) from None
 
 
-def worker_name() -> str:
-    """Return this process's name in claims and logs: host, process id and program, unique while it runs."""
-    return f"{socket.gethostname()}:{os.getpid()}:{Path(sys.argv[0]).name}"
+def worker_name(service: str) -> str:
+    """Return this process's name in claims and logs: no other process, not even its successor, has the same."""
+    return f"{service}@{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:6]}"

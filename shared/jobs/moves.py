@@ -79,6 +79,8 @@ def deliver(job: Job, fact: Fact, now: datetime) -> Moved:
     wanted = [index for index, hook in enumerate(job.options.webhooks) if fact.happening in hook.events]
     steps = [Step(job.id, stage, fact.sequence * 10 + index) for index in wanted for stage in flow.OUTSIDE]
     fresh = tuple(step for step in steps if step.key not in job.steps)
+    if not fresh:
+        return Moved(job)
     records = {step.key: StepRecord(queued=now) for step in fresh}
     facts = {step.key: fact for step in fresh}
     update = {"steps": {**job.steps, **records}, "deliveries": {**job.deliveries, **facts}}

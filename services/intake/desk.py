@@ -1,0 +1,118 @@
+"""The desk: takes submit and cancel messages, stores, tells, replies and queues the first step."""
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from services.intake.stage import Rejected, check_owner, new_job, read_cancel, read_submit
+from shared import flow, telemetry
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.document import Job
+from shared.jobs.moves import Moved
+from shared.jobs.store import JobStore, NoSuchJob, change
+from shared.mesh.follow import pass_on
+from shared.mesh.post import Post
+from shared.mesh.settle import subject
+from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
+from shared.options import Source
+from shared.seal import shown
+from shared.topology import CANCEL_KEY, Happening, Stage
+
+log = logging.getLogger(__name__)
+
+RESERVED = "scribe."
+"""No reply goes into a queue of the mesh itself, whatever a publisher names."""
+
+
+class Seals(Protocol):
+    """What can seal a source."""
+
+    def seal(self, source: Source) -> str:
+        """Return the source as a token that only this deployment can open."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Handles every message of intake's queue."""
+
+    store: JobStore
+    post: Post
+    seal: Seals
+    worker: str
+    window: int
+
+    async def handle(self, message: AbstractIncomingMessage) -> None:
+        """Take one message; what is wrong with it is told, replied and parked, never raised."""
+        try:
+            job = await (self._cancel if subject(message) == CANCEL_KEY else self._submit)(message)
+        except Rejected as rejected:
+            await self._reject(message, rejected)
+        else:
+            await self._reply(message, Reply(id=job.id, state=job.state))
+
+    async def _submit(self, message: AbstractIncomingMessage) -> Job:
+        submit = read_submit(message.body)
+        check_owner(submit)
+        with telemetry.logged_as(job=submit.id, tenant=submit.tenant):
+            sealed = self.seal.seal(submit.source) if submit.source.url else None
+            fresh = new_job(submit, message.priority, sealed, shown(submit.source))
+            job = await self._stored(moves.opened(fresh, self.window), submit)
+            await pass_on(self.store, self.post, Moved(job, job.outbox, flow.unposted(job, self.window)))
+            log.info("accepted", extra={"lane": job.lane.label, "again": job.created != fresh.created})
+        return job
+
+    async def _stored(self, opened: Moved, submit: Submit) -> Job:
+        job = await self.store.insert(opened.job)
+        if job.tenant != submit.tenant:
+            raise Rejected((FieldError(field="id", error="is taken; choose another UUID"),), submit.id, submit.tenant)
+        return job
+
+    async def _cancel(self, message: AbstractIncomingMessage) -> Job:
+        asked = read_cancel(message.body)
+        with telemetry.logged_as(job=asked.id, tenant=asked.tenant):
+            job = await self._owned(asked)
+            moved, job = await change(self.store, job, lambda job: moves.cancel(job, now(), self.window))
+            await pass_on(self.store, self.post, Moved(job, moved.facts or job.outbox))
+            log.info("asked to cancel; the job is %s", job.state)
+        return job
+
+    async def _owned(self, asked: Cancel) -> Job:
+        unknown = Rejected((FieldError(field="id", error="names no job of this tenant"),), asked.id, asked.tenant)
+        try:
+            job = await self.store.find(asked.id)
+        except NoSuchJob:
+            raise unknown from None
+        if job.tenant != asked.tenant:
+            raise unknown
+        return job
+
+    async def _reject(self, message: AbstractIncomingMessage, rejected: Rejected) -> None:
+        log.warning("rejected: %s", rejected, extra={"tenant": rejected.tenant, "job": rejected.job})
+        errors = [each.model_dump() for each in rejected.errors[:10]]
+        event = Event(
+            job=rejected.job,
+            tenant=rejected.tenant,
+            sequence=0,
+            happening=Happening.REJECTED,
+            at=now(),
+            body={"errors": errors, "message_id": message.message_id},
+        )
+        why = Diagnosis(
+            stage=Stage.INTAKE,
+            reason=str(rejected)[:500],
+            job=rejected.job,
+            tenant=rejected.tenant,
+            worker=self.worker,
+            at=now(),
+        )
+        await self.post.event(event)
+        await self.post.park(message.body, why, type=subject(message), priority=message.priority)
+        await self._reply(message, Reply(id=rejected.job, state=Happening.REJECTED, errors=rejected.errors))
+
+    async def _reply(self, message: AbstractIncomingMessage, reply: Reply) -> None:
+        queue = message.reply_to
+        if queue and not queue.startswith(RESERVED):
+            await self.post.reply(queue, message.correlation_id, reply)

@@ -1,0 +1,46 @@
+"""What the notifier does: POST one event to one webhook, and say how that went."""
+
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.work import Work
+from shared.messages import Event
+from shared.options import Webhook
+from shared.transcript import Delivered
+
+GONE = 410
+OK = range(200, 300)
+TARGETS = 10
+"""A delivery's part is the event's sequence number times this, plus the webhook's place in the job's list."""
+
+
+class Sender(Protocol):
+    """What can POST an event."""
+
+    async def send(self, url: str, tenant: str, message_id: str, body: str) -> int:
+        """Return the HTTP status of the answer; raise TryLater or GiveUp if there is none."""
+
+
+async def deliver(work: Work, sender: Sender) -> Delivered:
+    """Deliver the step's event to its webhook; 410 ends it for good, any other refusal is tried again."""
+    fact = work.job.deliveries[work.step.key]
+    hook = target(work)
+    body = Event.of(work.job, fact).model_dump_json()
+    status = await sender.send(hook.url, work.job.tenant, f"{work.job.id}:{fact.sequence}", body)
+    place = shown(hook.url)
+    if status == GONE:
+        raise GiveUp(f"{place} answered 410: it wants no more of these")
+    if status not in OK:
+        raise TryLater(f"{place} answered {status}")
+    return Delivered(url=place, status=status)
+
+
+def target(work: Work) -> Webhook:
+    """Return the webhook that the step's part names."""
+    return work.job.options.webhooks[work.step.part % TARGETS]
+
+
+def shown(url: str) -> str:
+    """Return the address without its query, where secrets tend to hide."""
+    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))

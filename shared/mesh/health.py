@@ -1,0 +1,61 @@
+"""Liveness, readiness and metrics on a port of their own, alive until the drain is over."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+log = logging.getLogger(__name__)
+
+PING_SECONDS = 5.0
+
+Ping = Callable[[], Awaitable[None]]
+
+
+class Health:
+    """GET /live answers while the process does, /ready pings every part (200 or 503), /metrics is for Prometheus."""
+
+    def __init__(self, host: str, port: int, pings: Mapping[str, Ping]) -> None:
+        self._host, self._port, self._pings = host, port, pings
+        self._runner: web.AppRunner | None = None
+
+    async def open(self) -> None:
+        """Serve; port 0 takes a free one, which the log names."""
+        app = web.Application()
+        app.add_routes([web.get("/live", _live), web.get("/ready", self._ready), web.get("/metrics", _metrics)])
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+        log.info("health on http://%s:%s", *self._runner.addresses[0][:2])
+
+    async def close(self) -> None:
+        """Stop serving."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        del request
+        wrong = dict(zip(self._pings, await asyncio.gather(*map(_wrong, self._pings.values())), strict=True))
+        parts = {name: problem or "ok" for name, problem in wrong.items()}
+        return web.json_response(parts, status=503 if any(wrong.values()) else 200)
+
+
+async def _wrong(ping: Ping) -> str | None:
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            await ping()
+    except Exception as problem:  # noqa: BLE001 - whatever is wrong with the part is the answer
+        return f"{type(problem).__name__}: {problem}"
+    return None
+
+
+async def _live(request: web.Request) -> web.Response:
+    del request
+    return web.json_response({"live": True})
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    del request
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,154 @@
+"""A service as a FastStream application: its queues, its parts, its drain.
+
+Subscribes passively (the topology is declared on a connection of its own), acks by hand, and publishes on a
+connection of its own.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from aio_pika.abc import AbstractIncomingMessage
+from faststream import AckPolicy, FastStream
+from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+from faststream.rabbit.subscriber.usecase import RabbitSubscriber
+
+from shared.blobs import Blobs
+from shared.jobs.mongo import MongoStore, connect
+from shared.mesh.declare import declare
+from shared.mesh.health import Health
+from shared.mesh.post import AmqpPost
+from shared.mesh.running import Running
+from shared.mesh.settle import Handle, Settler
+from shared.messages import Order
+from shared.settings import Settings, worker_name
+from shared.telemetry import log_as_json
+from shared.topology import CONTROL, PREFETCH, Stage
+
+log = logging.getLogger(__name__)
+
+Hook = Callable[[], Awaitable[None]]
+
+
+async def nothing() -> None:
+    """Open or close nothing."""
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A queue this service consumes, and what it does with each message."""
+
+    queue: str
+    handle: Handle
+
+
+@dataclass
+class Parts:
+    """What every service holds: the store, the post, the runs of this process, and its name in claims."""
+
+    stage: Stage
+    settings: Settings
+    blobs: Blobs
+    running: Running = field(default_factory=Running)
+
+    def __post_init__(self) -> None:
+        self.worker = worker_name(self.stage)
+        self.client = connect(self.settings.mongo_url)
+        self.store = MongoStore(self.client, self.settings.mongo_database)
+        self.post = AmqpPost(self.settings.amqp_url)
+        pings = {"broker": self.post.ping, "database": self.store.ping, "object store": self.blobs.ping}
+        self.health = Health(self.settings.health_host, self.settings.health_port, pings)
+
+    async def open(self) -> None:
+        """Open everything but the consumers, health first."""
+        log_as_json(self.stage, self.settings.log_level)
+        await self.health.open()
+        await declare(self.settings.amqp_url)
+        await self.post.open()
+        await self.store.prepare()
+
+    async def close(self) -> None:
+        """Close everything, health last."""
+        await self.post.close()
+        self.client.close()
+        await self.health.close()
+
+
+def serve(
+    parts: Parts, subscriptions: Sequence[Subscription], opening: Hook = nothing, closing: Hook = nothing
+) -> FastStream:
+    """Return the application: `opening` runs before the first message is taken, `closing` after the drain."""
+    settings, prefetch = parts.settings, PREFETCH[parts.stage]
+    broker = RabbitBroker(settings.amqp_url, graceful_timeout=settings.grace, logger=None)
+    settler = Settler(parts.stage, parts.worker, parts.post)
+    consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
+    _listen_to_control(broker, parts.running)
+
+    async def start() -> None:
+        await parts.open()
+        await opening()
+
+    async def started() -> None:
+        for consumer in consumers:
+            _check_prefetch(consumer, prefetch)
+        log.info("ready", extra={"worker": parts.worker})
+
+    async def drain() -> None:
+        for consumer in consumers:
+            await _cancel(consumer)
+        await parts.running.drain(settings.grace)
+
+    async def stop() -> None:
+        await closing()
+        await parts.close()
+
+    return FastStream(
+        broker, logger=None, on_startup=[start], after_startup=[started], on_shutdown=[drain], after_shutdown=[stop]
+    )
+
+
+def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> RabbitSubscriber:
+    subscriber = broker.subscriber(
+        RabbitQueue(subscription.queue, declare=False),
+        channel=Channel(prefetch_count=prefetch),
+        ack_policy=AckPolicy.MANUAL,
+        no_reply=True,
+        decoder=_undecoded,
+    )
+
+    @subscriber
+    async def settle(body: Any) -> None:
+        await settler.settle(body, subscription.handle)
+
+    return subscriber
+
+
+async def _undecoded(message: RabbitMessage) -> AbstractIncomingMessage:
+    # A body that is not what it says must reach the settler, or nobody would ack it.
+    return message.raw_message
+
+
+def _listen_to_control(broker: RabbitBroker, running: Running) -> None:
+    queue = RabbitQueue(f"{CONTROL.name}.{uuid4()}", exclusive=True, auto_delete=True)
+    exchange = RabbitExchange(CONTROL.name, type=ExchangeType.FANOUT, declare=False)
+
+    @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)
+    async def obey(body: Any) -> None:
+        running.stop(Order.model_validate_json(body.body).cancel)
+
+
+def _check_prefetch(consumer: RabbitSubscriber, prefetch: int) -> None:
+    channel = consumer._queue_obj.channel if consumer._queue_obj else None  # noqa: SLF001 - FastStream shows it nowhere
+    effective = getattr(channel, "_prefetch_count", None)
+    if effective != prefetch:
+        raise RuntimeError(f"{consumer.queue.name} is consumed with prefetch {effective}, not {prefetch}")
+
+
+async def _cancel(consumer: RabbitSubscriber) -> None:
+    # FastStream waits for its handlers before it cancels a consumer; until then every ack would bring a new message.
+    queue, tag = consumer._queue_obj, consumer._consumer_tag  # noqa: SLF001 - FastStream shows them nowhere
+    if queue is not None and tag is not None and not queue.channel.is_closed:
+        await queue.cancel(tag)
+    consumer._consumer_tag = None  # noqa: SLF001 - as above

@@ -1,0 +1,109 @@
+"""Settling: the one place where a message is acked, given back, sent up the ladder or parked."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import ChannelInvalidStateError
+from pydantic import ValidationError
+
+from shared.clock import now
+from shared.mesh.post import AmqpPost
+from shared.mesh.run import Draining
+from shared.messages import Diagnosis
+from shared.topology import LADDER, Stage
+
+log = logging.getLogger(__name__)
+
+TRIES = "scribe-tries"
+"""The header that counts how often a message itself (not its step) could not be handled."""
+
+Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Settler:
+    """Runs a handler on each message of a stage's queue and settles the message by how that ends."""
+
+    stage: Stage
+    worker: str
+    post: AmqpPost
+
+    async def settle(self, message: AbstractIncomingMessage, handle: Handle) -> None:
+        """Ack the message once its effects are safe; whatever else happens, it is kept somewhere."""
+        try:
+            await self._handle(message, handle)
+        except Draining:
+            await _quietly(message.nack(requeue=True))
+        except Exception:
+            # Neither handled nor sent on: the broker keeps it, and the half minute a publish waits is the pause.
+            log.exception("the message goes back to the broker")
+            await _quietly(message.nack(requeue=True))
+        else:
+            await _quietly(message.ack())
+
+    async def _handle(self, message: AbstractIncomingMessage, handle: Handle) -> None:
+        try:
+            await handle(message)
+        except Draining:
+            raise
+        except ValidationError as wrong:
+            log.warning("not a message of the mesh; parked: %s", _named(wrong))
+            await self._park(message, f"not a message of the mesh: {_named(wrong)}", wrong)
+        except Exception as failure:
+            log.exception("the message could not be handled")
+            await self._again(message, failure)
+
+    async def _again(self, message: AbstractIncomingMessage, failure: Exception) -> None:
+        tries = _tries(message) + 1
+        if tries > len(LADDER):
+            await self._park(message, f"could not be handled {tries} times; {failure}", failure)
+            return
+        headers = {**message.headers, TRIES: tries}
+        delay = LADDER[tries - 1].seconds
+        await self.post.again(self.stage, delay, message.body, **_carried(message), headers=headers)
+
+    async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
+        why = Diagnosis(
+            stage=self.stage,
+            reason=reason[:500],
+            attempts=_tries(message),
+            exception=type(failure).__name__,
+            worker=self.worker,
+            at=now(),
+        )
+        await self.post.park(message.body, why, **_carried(message))
+
+
+def subject(message: AbstractIncomingMessage) -> str:
+    """Return what the message is about: its first routing key, which the ladder keeps in the type property."""
+    return message.type or message.routing_key or ""
+
+
+def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:
+    return {
+        "priority": message.priority,
+        "message_id": message.message_id,
+        "correlation_id": message.correlation_id,
+        "reply_to": message.reply_to,
+        "type": subject(message),
+    }
+
+
+def _tries(message: AbstractIncomingMessage) -> int:
+    tries = message.headers.get(TRIES, 0)
+    return tries if isinstance(tries, int) else 0
+
+
+def _named(wrong: ValidationError) -> str:
+    # The wrong values themselves stay out of logs and diagnoses: they may be secrets.
+    return "; ".join(f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}" for error in wrong.errors())
+
+
+async def _quietly(settled: Awaitable[Any]) -> None:
+    try:
+        await settled
+    except (ChannelInvalidStateError, ConnectionError) as lost:
+        log.warning("the connection went before the message could be settled; it will come again: %s", lost)

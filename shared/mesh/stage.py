@@ -1,0 +1,44 @@
+"""A stage's service: steps in, the executor on each, and nothing else to write for a new stage."""
+
+from aio_pika.abc import AbstractIncomingMessage
+from faststream import FastStream
+
+from shared.blobs import Blobs
+from shared.jobs.claims import Rules
+from shared.mesh.perform import Do, Worker
+from shared.mesh.run import Executor
+from shared.mesh.serve import Hook, Parts, Subscription, nothing, serve
+from shared.mesh.settle import Handle
+from shared.messages import StepMessage
+from shared.settings import Settings
+from shared.topology import Stage, work_queue
+
+
+def stage_service(
+    stage: Stage,
+    settings: Settings,
+    blobs: Blobs,
+    do: Do,
+    *,
+    stand_in: Do | None = None,
+    opening: Hook = nothing,
+    closing: Hook = nothing,
+) -> FastStream:
+    """Return the application that performs the stage's steps with `do`."""
+    parts = Parts(stage, settings, blobs)
+    subscription = Subscription(work_queue(stage).name, steps(parts, do, stand_in))
+    return serve(parts, [subscription], opening, closing)
+
+
+def steps(parts: Parts, do: Do, stand_in: Do | None = None) -> Handle:
+    """Return the handler that runs the step a message asks for, joining it if this process runs it already."""
+    settings = parts.settings
+    rules = Rules(settings.attempts, settings.heartbeat_lost)
+    worker = Worker(parts.stage, do, parts.worker, rules, settings.window, settings.heartbeat, stand_in)
+    executor = Executor(worker, parts.store, parts.post)
+
+    async def handle(message: AbstractIncomingMessage) -> None:
+        step = StepMessage.model_validate_json(message.body).step()
+        await parts.running.join(step, lambda stop: executor.run(step, stop))
+
+    return handle

@@ -1,0 +1,158 @@
+"""What every job store must do, in memory and in MongoDB, over Motor and over PyMongo's async client."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from shared.clock import now
+from shared.jobs.claims import Rules, claim
+from shared.jobs.mongo import MongoStore, connect
+from shared.jobs.moves import commit, deliver
+from shared.jobs.states import StepState
+from shared.jobs.store import JobStore, NoSuchJob, change
+from shared.topology import Stage
+from tests.fakes.jobs import WINDOW, new_job, prepared
+from tests.fakes.store import MemoryStore
+
+RULES = Rules(3, 20.0)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("motor", marks=pytest.mark.broker),
+        pytest.param("pymongo", marks=pytest.mark.broker),
+    ]
+)
+async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
+    """Yield each kind of store, empty."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    url = request.getfixturevalue("parts").mongo_url
+    client: Any = connect(url) if request.param == "motor" else AsyncMongoClient(url, tz_aware=True)
+    kept = MongoStore(client, f"contract_{uuid4().hex[:12]}")
+    await kept.prepare()
+    yield kept
+    closed = client.close()
+    if closed is not None:
+        await closed
+
+
+async def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
+    """Nothing of the document is lost or changed on its way through the store."""
+    job = new_job(language="he", metadata={"a.b": [1, None, "ש"]}).job
+    assert await store.insert(job) == job
+    assert await store.find(job.id) == job
+
+
+async def test_a_job_that_is_not_there_is_named(store: JobStore) -> None:
+    """Asking for an unknown job raises NoSuchJob with its id."""
+    with pytest.raises(NoSuchJob, match="nowhere"):
+        await store.find("nowhere")
+
+
+async def test_the_same_id_is_one_job(store: JobStore) -> None:
+    """A second insert of the same id returns the first document."""
+    first = new_job().job
+    await store.insert(first)
+    again = new_job(language="en").job.model_copy(update={"id": first.id})
+    assert (await store.insert(again)).options.language is None
+
+
+async def test_the_same_idempotency_key_is_one_job_per_tenant(store: JobStore) -> None:
+    """A key names one job of its tenant, and says nothing about another tenant's."""
+    first, second, other = (new_job().job.model_copy(update={"idempotency_key": "k"}) for _ in range(3))
+    other = other.model_copy(update={"tenant": "rival"})
+    assert await store.insert(first) == first
+    assert (await store.insert(second)).id == first.id
+    assert (await store.insert(other)).id == other.id
+
+
+async def test_only_the_first_of_two_writers_saves(store: JobStore) -> None:
+    """Compare-and-set: a document that changed since it was read is not overwritten."""
+    job = await store.insert(new_job().job)
+    assert await store.save(job, job.model_copy(update={"error": "first"})) is not None
+    assert await store.save(job, job.model_copy(update={"error": "second"})) is None
+    assert (await store.find(job.id)).error == "first"
+
+
+async def test_a_saved_document_can_be_saved_again(store: JobStore) -> None:
+    """What `save` returns carries the revision the store now has."""
+    job = await store.insert(new_job().job)
+    saved = await store.save(job, job.model_copy(update={"error": "one"}))
+    assert saved is not None
+    assert await store.save(saved, saved.model_copy(update={"error": "two"})) is not None
+
+
+async def test_a_save_leaves_other_workers_heartbeats_alone(store: JobStore) -> None:
+    """A heartbeat costs no revision, and a save of something else does not undo it."""
+    moved = new_job()
+    step = moved.steps[0]
+    await store.insert(moved.job)
+    claimed, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
+    assert await store.beat(step, 1, 0.5, now())
+    assert await store.save(job, job.model_copy(update={"error": "elsewhere"})) is not None
+    assert (await store.find(job.id)).steps[step.key].progress == 0.5
+    assert claimed.job.steps[step.key].state is StepState.RUNNING
+
+
+async def test_a_beat_of_an_attempt_that_lost_its_step_is_refused(store: JobStore) -> None:
+    """An older attempt learns from its heartbeat that the step is no longer its own."""
+    moved = new_job()
+    await store.insert(moved.job)
+    assert not await store.beat(moved.steps[0], 1, 0.5, now())
+
+
+async def test_only_committed_outputs_are_read(store: JobStore) -> None:
+    """An output counts once a commit names its attempt; the loser's is never seen."""
+    moved = new_job()
+    step = moved.steps[0]
+    await store.insert(moved.job)
+    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
+    await store.put_output(step, 1, prepared())
+    await store.put_output(step, 2, prepared(1))
+    assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: ()}
+    _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
+    assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
+
+
+async def test_published_facts_leave_the_outbox_and_posted_steps_are_marked(store: JobStore) -> None:
+    """Once confirmed, a fact is forgotten and a step is known to have its message."""
+    moved = new_job()
+    job = await store.insert(moved.job)
+    await store.published(job.id, [1], moved.steps)
+    stored = await store.find(job.id)
+    assert stored.outbox == ()
+    assert stored.steps[moved.steps[0].key].posted
+
+
+async def test_facts_of_two_writers_are_both_kept(store: JobStore) -> None:
+    """A commit adds its facts to the outbox; it never brings back those already forgotten."""
+    moved = new_job()
+    job = await store.insert(moved.job)
+    await store.published(job.id, [1], [])
+    claimed = claim(job, moved.steps[0], "w", now(), RULES).job
+    saved = await store.save(job, claimed)
+    assert saved is not None
+    assert (await store.find(job.id)).outbox == ()
+
+
+async def test_a_delivery_is_kept_until_it_is_over(store: JobStore) -> None:
+    """The event that a webhook waits for stands in the document until it was delivered."""
+    moved = new_job(webhooks=[{"url": "http://127.0.0.1/hook", "events": ["accepted"]}])
+    job = await store.insert(moved.job)
+    queued, job = await change(store, job, lambda job: deliver(job, job.outbox[0], now()))
+    (step,) = queued.steps
+    assert (await store.find(job.id)).deliveries.keys() == {step.key}
+    _, job = await change(store, job, lambda job: claim(job, step, "w", now(), RULES))
+    _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
+    assert (await store.find(job.id)).deliveries == {}
+
+
+async def test_the_store_answers_a_ping(store: JobStore) -> None:
+    """A store that can be reached says nothing."""
+    await store.ping()
