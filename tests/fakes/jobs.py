@@ -14,14 +14,14 @@ from shared.transcript import Chunk, ChunkText, Diarization, Prepared, Published
 WINDOW = 2
 
 
-def new_job(**options: Any) -> Moved:
+def new_job(lane: Lane = Lane.NORMAL, **options: Any) -> Moved:
     """Return a job just accepted, with the options given."""
     asked = Options.model_validate({"source": {"url": "http://127.0.0.1/a.wav"}, **options})
     moment = now()
     job = Job(
         id=str(uuid4()),
         tenant="acme",
-        lane=Lane.NORMAL,
+        lane=lane,
         state=JobState.ACCEPTED,
         options=asked,
         created=moment,

@@ -1,0 +1,211 @@
+"""Steps over a real broker and database: acked last, redelivered, retried, parked, cancelled, drained."""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+import aio_pika
+import pytest
+from faststream import FastStream
+from faststream.rabbit import RabbitBroker
+
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
+from shared.jobs.store import change
+from shared.mesh.follow import pass_on
+from shared.mesh.outcomes import GiveUp, Stopped
+from shared.mesh.stage import stage_service
+from shared.mesh.work import Work
+from shared.messages import Diagnosis, StepMessage
+from shared.topology import JOBS, Happening, Lane, Stage, step_key, work_queue
+from shared.transcript import Output
+from tests.broker.conftest import Net
+from tests.fakes.jobs import chunk_text, diarization, prepared, published
+
+pytestmark = pytest.mark.broker
+
+WORKING = (Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
+
+
+async def usual(work: Work) -> Output:
+    """Do what the stage does, as data."""
+    outputs: dict[Stage, Output] = {
+        Stage.DOWNLOADER: prepared(),
+        Stage.DIARIZER: diarization(),
+        Stage.ENHANCER: published(),
+    }
+    return outputs.get(work.step.stage) or chunk_text(work.step.part)
+
+
+def waiting_for(going: asyncio.Event, go: asyncio.Event, runs: Counter[Step]) -> Callable[[Work], Awaitable[Output]]:
+    """Return a stage that says when it works and waits until it may end."""
+
+    async def do(work: Work) -> Output:
+        runs[work.step] += 1
+        going.set()
+        await go.wait()
+        return await usual(work)
+
+    return do
+
+
+async def cut(app: FastStream) -> None:
+    """Break the connection on which the service consumes, as a network would."""
+    assert isinstance(app.broker, RabbitBroker)
+    connection = app.broker._connection
+    assert connection is not None
+    assert connection.transport is not None
+    await connection.transport.connection.close(ConnectionResetError("cut"))
+
+
+async def test_a_job_goes_from_its_first_message_to_completed(net: Net) -> None:
+    """Four services that know only their queues carry a job to its end, each fact told once and in order."""
+    await net.stages(usual, *WORKING)
+    job = await net.submit()
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+    facts = [event.sequence for event in net.events if event.happening is not Happening.PROGRESS]
+    assert facts == list(range(1, 6))
+    assert (await net.parts.store.find(job.id)).state is JobState.COMPLETED
+
+
+async def test_a_step_is_not_acked_before_it_is_committed(net: Net) -> None:
+    """While the stage works, the broker still holds its message."""
+    going, go = asyncio.Event(), asyncio.Event()
+    await net.stages(waiting_for(going, go, Counter()), Stage.DOWNLOADER)
+    await net.submit()
+    await going.wait()
+    await net.close()
+    async with await aio_pika.connect(net.settings.amqp_url) as connection:
+        queue = await (await connection.channel()).declare_queue(work_queue(Stage.DOWNLOADER).name, passive=True)
+        assert queue.declaration_result.message_count == 1
+    go.set()
+
+
+async def test_a_duplicate_message_joins_the_run_that_is_under_way(net: Net) -> None:
+    """Two messages for one step at once make one run and one commit."""
+    going, go, runs = asyncio.Event(), asyncio.Event(), Counter[Step]()
+    await net.stages(waiting_for(going, go, runs), Stage.DOWNLOADER)
+    job = await net.submit()
+    await net.parts.post.step(Step(job.id, Stage.DOWNLOADER), Lane.NORMAL)
+    await going.wait()
+    go.set()
+    await net.until(lambda event: event.happening is Happening.PROGRESS)
+    await net.stages(usual, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
+    await net.ended(job)
+    assert runs == {Step(job.id, Stage.DOWNLOADER): 1}
+
+
+async def test_a_failing_step_comes_back_from_the_ladder_and_is_then_parked(net: Net) -> None:
+    """A bug is tried again after the first rung, then its message is a dead letter with the diagnosis."""
+    runs = Counter[Step]()
+
+    async def broken(work: Work) -> Output:
+        runs[work.step] += 1
+        raise ValueError("a bug")
+
+    await net.stages(broken, Stage.DOWNLOADER)
+    job = await net.submit()
+    assert (await net.ended(job)).happening is Happening.FAILED
+    letter = await net.dead_letter(Stage.DOWNLOADER)
+    why = Diagnosis.read(letter.headers)
+    assert StepMessage.model_validate_json(letter.body).step() == Step(job.id, Stage.DOWNLOADER)
+    assert (why.job, why.attempts, why.exception) == (job.id, 2, "ValueError")
+    assert runs.total() == 2
+
+
+async def test_what_is_given_up_on_is_not_tried_again(net: Net) -> None:
+    """GiveUp fails the job at once, with the reason in its event."""
+
+    async def refuses(work: Work) -> Output:
+        raise GiveUp(f"no such file for {work.job.tenant}")
+
+    await net.stages(refuses, Stage.DOWNLOADER)
+    job = await net.submit()
+    event = await net.ended(job)
+    assert event.body["error"] == "the downloader gave up: no such file for acme"
+
+
+async def test_a_message_that_is_no_step_is_parked_exactly_and_the_queue_goes_on(net: Net) -> None:
+    """Rubbish in a work queue becomes a dead letter with the same bytes; the next job is not held up."""
+    await net.stages(usual, *WORKING)
+    await net.parts.post.publish(JOBS.name, step_key(Stage.TRANSCRIBER), b"\xff{rubbish")
+    job = await net.submit()
+    letter = await net.dead_letter(Stage.TRANSCRIBER)
+    assert letter.body == b"\xff{rubbish"
+    assert "not a message of the mesh" in Diagnosis.read(letter.headers).reason
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+
+
+async def test_a_cancel_stops_the_work_at_once(net: Net) -> None:
+    """The control exchange reaches the running stage long before its heartbeat would, and nothing is committed."""
+    going, stopped = asyncio.Event(), threading.Event()
+
+    async def long(work: Work) -> Output:
+        going.set()
+        if await asyncio.to_thread(work.stop.wait, 20):
+            stopped.set()
+        raise Stopped(str(work.step))
+
+    await net.stages(long, Stage.DOWNLOADER)
+    job = await net.submit()
+    await going.wait()
+    job = await net.parts.store.find(job.id)
+    moved, job = await change(net.parts.store, job, lambda job: moves.cancel(job, now(), 2))
+    await pass_on(net.parts.store, net.parts.post, moves.Moved(job, moved.facts))
+    assert (await net.ended(job)).happening is Happening.CANCELLED
+    assert await asyncio.to_thread(stopped.wait, 5)
+    assert (await net.parts.store.find(job.id)).steps["downloader-0"].state is StepState.DROPPED
+
+
+async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
+    """SIGTERM's path: no new message, the running step stopped and queued again at no attempt's cost."""
+    going = asyncio.Event()
+
+    async def long(work: Work) -> Output:
+        going.set()
+        await asyncio.to_thread(work.stop.wait, 20)
+        raise Stopped(str(work.step))
+
+    settings = net.settings.model_copy(update={"grace": 0.5})
+    app = stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, long)
+    await app.start()
+    job = await net.submit()
+    await going.wait()
+    await app.stop()
+    record = (await net.parts.store.find(job.id)).steps["downloader-0"]
+    assert (record.state, record.attempts) == (StepState.QUEUED, 0)
+    await net.stages(usual, *WORKING)
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+
+
+async def test_an_urgent_step_overtakes_the_waiting_ones(net: Net) -> None:
+    """Of all the steps that wait, the urgent lane's is taken first, however late it came."""
+    order = list[str]()
+
+    async def noted(work: Work) -> Output:
+        order.append(work.job.id)
+        return await usual(work)
+
+    for _ in range(3):
+        await net.submit()
+    urgent = await net.submit(Lane.URGENT)
+    await net.stages(noted, Stage.DOWNLOADER)
+    await net.until(lambda event: event.job == urgent.id and event.happening is Happening.PROGRESS)
+    assert order[0] == urgent.id
+
+
+async def test_a_lost_connection_does_not_start_the_step_twice(net: Net) -> None:
+    """The handler of the redelivered message joins the work that went on, and one commit follows."""
+    going, go, runs = asyncio.Event(), asyncio.Event(), Counter[Step]()
+    app = stage_service(Stage.DOWNLOADER, net.settings, net.parts.blobs, waiting_for(going, go, runs))
+    await net.run(app)
+    job = await net.submit()
+    await going.wait()
+    await cut(app)
+    go.set()
+    await net.stages(usual, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+    assert runs == {Step(job.id, Stage.DOWNLOADER): 1}

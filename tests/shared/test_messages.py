@@ -1,0 +1,153 @@
+"""Messages: what is wrong is named, what is right is kept, and all of it is small."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from faster_whisper.tokenizer import _LANGUAGE_CODES
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from shared.clock import now
+from shared.events import completed, told
+from shared.jobs.document import Fact
+from shared.languages import WHISPER_LANGUAGES
+from shared.messages import Diagnosis, Event, StepMessage, Submit
+from shared.options import METADATA_BYTES
+from shared.topology import EXCHANGES, LADDER, QUEUES, Happening, Lane, Stage, rung_for, work_queue
+from shared.transcript import ChunkText, Segment
+from tests.fakes.jobs import new_job
+
+URL = {"url": "https://example.org/a.mp3"}
+
+
+def submit(**fields: Any) -> Submit:
+    """Return a submit message with the fields given."""
+    return Submit.model_validate({"id": str(uuid4()), "source": URL, **fields})
+
+
+def wrong_fields(**fields: Any) -> set[str]:
+    """Return the names of the fields that a submit message is refused for."""
+    with pytest.raises(ValidationError) as refused:
+        submit(**fields)
+    return {".".join(map(str, error["loc"])) for error in refused.value.errors()}
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"id": "17"}, "id"),
+        ({"language": "klingon"}, "language"),
+        ({"beam_size": 0}, "beam_size"),
+        ({"tenant": "A.B"}, "tenant"),
+        ({"priority": "now"}, "priority"),
+        ({"source": {"url": "file:///etc/passwd"}}, "source.url"),
+        ({"source": {"url": "https://me:secret@example.org/"}}, "source.url"),
+        ({"source": {}}, "source"),
+        ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
+        ({"source": {"object": "../../etc/passwd"}}, "source.object"),
+        ({"source": {"object": "uploads/default/../x"}}, "source.object"),
+        ({"model": "../models"}, "model"),
+        ({"model": "/etc"}, "model"),
+        ({"temperature": [0.0, 2.0]}, "temperature.1"),
+        ({"metadata": {"x": "y" * METADATA_BYTES}}, "metadata"),
+        ({"min_speakers": 4, "max_speakers": 2}, ""),
+        ({"num_speakers": 9, "max_speakers": 2}, ""),
+        ({"webhooks": [{"url": "ftp://example.org"}]}, "webhooks.0.url"),
+        ({"webhooks": [{"url": "https://example.org", "events": ["progress"]}]}, "webhooks.0.events"),
+    ],
+)
+def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
+    """A message is refused for exactly the field that is wrong."""
+    assert wrong_fields(**fields) == {named}
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    """A publisher need not mend a message one field at a time."""
+    assert wrong_fields(colour="red", beam_size=0, language="xx") == {"colour", "beam_size", "language"}
+
+
+@pytest.mark.parametrize(
+    ("priority", "amqp", "lane"),
+    [
+        (None, None, Lane.NORMAL),
+        (None, 0, Lane.BACKGROUND),
+        (None, 3, Lane.URGENT),
+        (None, 255, Lane.URGENT),
+        ("high", 0, Lane.HIGH),
+    ],
+)
+def test_the_lane_comes_from_the_body_then_the_property(priority: str | None, amqp: int | None, lane: Lane) -> None:
+    """The body's word wins over the AMQP priority; without either the lane is normal."""
+    assert submit(priority=priority).lane(amqp) is lane
+
+
+def test_one_temperature_is_a_list_of_one() -> None:
+    """A publisher may give a single number."""
+    assert submit(temperature=0.4).temperature == (0.4,)
+
+
+@given(st.lists(st.text(max_size=400), max_size=60))
+def test_segments_travel_in_events_under_four_kilobytes_and_none_is_lost(texts: list[str]) -> None:
+    """However long the chunk, each of its events is small, and together they carry every segment in order."""
+    segments = tuple(Segment(start=i, end=i + 1.0, text=text) for i, text in enumerate(texts))
+    output = ChunkText(index=0, language="he", language_probability=1, segments=segments, model="m")
+    bodies = [body for _, body in told(output)]
+    assert [row["text"] for body in bodies for row in body["segments"]] == texts
+    assert all(len(_event(body)) < 4096 for body in bodies)
+
+
+def test_a_completed_event_stays_small_whatever_the_job_carries() -> None:
+    """The largest metadata and the longest warnings still make an event under four kilobytes."""
+    metadata = {"k": "x" * (METADATA_BYTES - 10)}
+    job = new_job(metadata=metadata).job.model_copy(update={"warnings": ("w" * 1000,) * 50})
+    assert len(_event(completed(job)[1])) < 4096
+
+
+def _event(body: dict[str, Any]) -> bytes:
+    job = new_job().job
+    fact = Fact(sequence=1, happening=Happening.SEGMENTS, at=now(), body=body)
+    return Event.of(job, fact).model_dump_json().encode()
+
+
+def test_a_diagnosis_reads_back_from_its_headers() -> None:
+    """A dead letter's headers hold the whole diagnosis."""
+    why = Diagnosis(stage=Stage.DIARIZER, reason="odd", attempts=3, job="j", part=0, worker="w", at=now())
+    assert Diagnosis.read({**why.headers(), "other": 1}) == why
+
+
+def test_a_step_message_is_a_few_bytes() -> None:
+    """A wake-up carries ids alone."""
+    message = StepMessage(job=str(uuid4()), stage=Stage.TRANSCRIBER, part=1234)
+    assert len(message.model_dump_json()) < 120
+
+
+def test_the_languages_are_those_of_the_tokenizer() -> None:
+    """No language that Whisper knows is refused, and none that it does not is taken."""
+    assert set(_LANGUAGE_CODES) == WHISPER_LANGUAGES
+
+
+def test_every_binding_is_to_a_declared_exchange() -> None:
+    """The topology is closed: bindings, dead-letter and alternate exchanges all exist."""
+    names = {exchange.name for exchange in EXCHANGES}
+    bound = {binding.exchange for queue in QUEUES for binding in queue.bindings}
+    dead = {
+        str(queue.arguments["x-dead-letter-exchange"])
+        for queue in QUEUES
+        if "x-dead-letter-exchange" in queue.arguments
+    }
+    alternate = {exchange.alternate for exchange in EXCHANGES if exchange.alternate}
+    assert bound | dead | alternate <= names
+    assert len({queue.name for queue in QUEUES}) == len(QUEUES)
+
+
+def test_every_work_queue_has_a_priority_per_lane() -> None:
+    """Four lanes, four priorities."""
+    assert {work_queue(stage).arguments["x-max-priority"] for stage in Stage} == {len(Lane) - 1}
+
+
+def test_a_delay_takes_the_shortest_rung_that_is_long_enough() -> None:
+    """No step comes back before its delay, but for delays past the ladder's end."""
+    assert [rung_for(delay).seconds for delay in (0, 10, 11, 61, 9999)] == [10, 10, 60, 300, LADDER[-1].seconds]
