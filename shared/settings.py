@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     mongo_database: str = Field("scribe", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     blobs_url: str = Field("file:///var/lib/scribe/blobs", pattern=r"^(file|s3|gs|az|memory)://")
     cache: Path = Path("/var/cache/scribe")
+    models_folder: Path | None = None
     health_host: str = "127.0.0.1"
     health_port: int = Field(0, ge=0, le=65535)
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
@@ -33,6 +34,11 @@ class Settings(BaseSettings):
     attempts: int = Field(5, ge=1, le=100)
     window: int = Field(4, ge=1, le=64)
     grace: float = Field(30.0, gt=0)
+
+    @property
+    def models_cache(self) -> Path:
+        """The folder that fetched models stay in."""
+        return self.cache / "models"
 
 
 S = TypeVar("S", bound=Settings)

@@ -1,0 +1,1 @@
+"""Makes words and voices the one result document: speakers, paragraphs, timings."""

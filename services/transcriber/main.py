@@ -1,0 +1,23 @@
+"""Wires the transcriber: its stage, the engine, and the models that the engine loads."""
+
+from functools import partial
+
+from faststream import FastStream
+
+from services.transcriber.engine import WhisperEngine
+from services.transcriber.settings import TranscriberSettings
+from services.transcriber.stage import transcribe
+from shared.blobs import ObjectStore
+from shared.mesh.stage import stage_service
+from shared.models import ModelStore
+from shared.settings import load
+from shared.topology import Stage
+
+
+def build() -> FastStream:
+    """Return the transcriber; opens nothing yet."""
+    settings = load(TranscriberSettings)
+    blobs = ObjectStore(settings.blobs_url)
+    engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder))
+    do = partial(transcribe, engine=engine, blobs=blobs)
+    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, opening=engine.open)

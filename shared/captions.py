@@ -1,0 +1,96 @@
+"""The transcript as captions (SRT, WebVTT) and as plain text, rendered with pysubs2.
+
+Lines and cues are bounded as the BBC's and Netflix's subtitle guidelines have it: 42 characters a line, two lines a
+cue, seven seconds at the most.
+"""
+
+import html
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from pysubs2 import SSAEvent, SSAFile
+
+from shared.transcript import Segment, Transcript, Word
+
+LINE = 42
+LINES = 2
+CUE_SECONDS = 7.0
+
+Text = Callable[[Segment, str, bool], str]
+
+
+def to_srt(transcript: Transcript) -> str:
+    """Return the transcript as SubRip; a cue names its speaker where the speaker changes."""
+    return _render(transcript, "srt", _named)
+
+
+def to_vtt(transcript: Transcript) -> str:
+    """Return the transcript as WebVTT; every cue carries its speaker in a voice tag."""
+    return _render(transcript, "vtt", _voiced)
+
+
+def to_txt(transcript: Transcript) -> str:
+    """Return a line a paragraph: when it starts, who speaks, what is said."""
+    lines = (
+        f"[{_clock(each.start)}] {f'{each.speaker}: ' if each.speaker else ''}{each.text}"
+        for each in transcript.paragraphs
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _render(transcript: Transcript, form: str, text: Text) -> str:
+    file, last = SSAFile(), None
+    for segment in transcript.segments:
+        for cue in _cues(segment):
+            said = "".join(word.text for word in cue).strip()
+            if said:
+                shown = text(segment, said, segment.speaker != last)
+                start, end = round(cue[0].start * 1000), round(cue[-1].end * 1000)
+                file.append(SSAEvent(start=start, end=end, text=shown))
+                last = segment.speaker
+    # What looks like an SSA override tag is somebody's words: it stays.
+    return file.to_string(form, keep_ssa_tags=True)
+
+
+def _named(segment: Segment, said: str, changed: bool) -> str:
+    return _folded(f"{segment.speaker}: {said}" if segment.speaker and changed else said)
+
+
+def _voiced(segment: Segment, said: str, changed: bool) -> str:
+    del changed
+    escaped = html.escape(_folded(said), quote=False)
+    return f"<v {segment.speaker}>{escaped}" if segment.speaker else escaped
+
+
+def _folded(text: str) -> str:
+    return r"\N".join(textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False))
+
+
+def _cues(segment: Segment) -> Iterator[Sequence[Word]]:
+    cue: list[Word] = []
+    for word in segment.words or _spread(segment):
+        if cue and not _fits([*cue, word]):
+            yield cue
+            cue = []
+        cue.append(word)
+    if cue:
+        yield cue
+
+
+def _fits(words: Sequence[Word]) -> bool:
+    letters = sum(len(word.text) for word in words)
+    return letters <= LINE * LINES and words[-1].end - words[0].start <= CUE_SECONDS
+
+
+def _spread(segment: Segment) -> Iterable[Word]:
+    """Yield the words of a segment that has no word times, each with time in proportion to its letters."""
+    total, at = max(len(segment.text), 1), segment.start
+    for text in segment.text.split():
+        end = min(at + (len(text) + 1) / total * (segment.end - segment.start), segment.end)
+        yield Word(start=at, end=end, text=f" {text}", probability=1.0)
+        at = end
+
+
+def _clock(seconds: float) -> str:
+    minutes, second = divmod(int(seconds), 60)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}"

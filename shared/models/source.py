@@ -1,0 +1,5 @@
+"""How a place that models come from says no."""
+
+
+class SourceFailed(Exception):
+    """This source cannot give the model; the message is one line that names the source and says why."""

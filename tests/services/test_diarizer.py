@@ -1,0 +1,230 @@
+"""The diarizer: its stage on a stand-in, its engine on real speech with real weights."""
+
+import importlib.util
+import threading
+import wave
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pyannote.core import Annotation, Segment
+from pyannote.database.util import load_rttm
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+from services.diarizer.campplus import CamPlusPlus, batches, network
+from services.diarizer.engine import PyannoteEngine
+from services.diarizer.settings import DiarizerSettings
+from services.diarizer.stage import Samples, diarize
+from shared.blobs import ObjectStore
+from shared.jobs.document import Job
+from shared.jobs.states import JobState
+from shared.jobs.step import Step
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.work import Work
+from shared.models import ModelStore, ModelUnavailable, NoSuchModel
+from shared.options import Options
+from shared.topology import Lane, Stage
+from shared.transcript import SAMPLE_RATE, Chunk, Prepared, Turn
+
+# Only now, as the engine's imports make pyannote.audio importable.
+from pyannote.audio.core.task import Problem, Resolution, Specifications  # isort: skip
+from pyannote.audio.models.embedding import WeSpeakerResNet34  # isort: skip
+
+SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
+
+
+class Spoken:
+    """An engine that says what it was told to, or raises it, and keeps what it was asked."""
+
+    def __init__(self, turns: list[Turn], error: Exception | None = None) -> None:
+        self.model, self.versions = "spoken", {"spoken": "1"}
+        self.turns, self.error, self.asked = turns, error, {}
+
+    def diarize(self, samples: Samples, *, on_progress: Callable[[float], None], **asked: int | None) -> list[Turn]:
+        """Report half way, then answer."""
+        self.asked = {"samples": samples, **asked}
+        on_progress(0.5)
+        if self.error:
+            raise self.error
+        return self.turns
+
+
+def work(samples: int, **options: Any) -> Work:
+    """One attempt at diarizing a recording of that many samples, all of it one chunk."""
+    now, duration = datetime.now(UTC), samples / SAMPLE_RATE
+    asked = Options(source={"url": "https://example.test/a.wav"}, **options)
+    job = Job(id="j", tenant="t", lane=Lane.NORMAL, state=JobState.RUNNING, options=asked, created=now, updated=now)
+    chunk = Chunk(start=0, end=duration, index=0, windows=())
+    prepared = Prepared(original="o", pcm="p", sha256="", bytes=0, duration=duration, chunks=(chunk,))
+    return Work(job, Step("j", Stage.DIARIZER), inputs={Stage.DOWNLOADER: (prepared,)})
+
+
+async def blobs(pcm: bytes) -> ObjectStore:
+    """An object store in memory that holds the recording."""
+    store = ObjectStore("memory://")
+    await store.put("p", pcm)
+    return store
+
+
+def turn(start: float, end: float, speaker: str) -> Turn:
+    """A turn in one line."""
+    return Turn(start=start, end=end, speaker=speaker)
+
+
+@pytest.fixture(scope="module")
+def sample() -> bytes:
+    """Half a minute in which two people talk: 16-bit mono samples at 16 kHz."""
+    with wave.open(str(SAMPLE / "sample.wav")) as audio:
+        return audio.readframes(audio.getnframes())
+
+
+@pytest.fixture(scope="module")
+def engine(model_store: ModelStore) -> PyannoteEngine:
+    """The real pipeline, loaded once."""
+    return PyannoteEngine(model_store, DiarizerSettings())
+
+
+async def test_speakers_are_numbered_in_the_order_they_are_first_heard() -> None:
+    """Whatever labels and order the engine gives, SPEAKER_00 talks first and turns come by start."""
+    spoken = Spoken([turn(2, 3, "a"), turn(0, 1, "b"), turn(1, 2, "a")])
+    made = await diarize(work(2), spoken, await blobs(bytes(4)))
+    assert made.turns == (turn(0, 1, "SPEAKER_00"), turn(1, 2, "SPEAKER_01"), turn(2, 3, "SPEAKER_01"))
+    assert (made.model, made.versions) == ("spoken", {"spoken": "1"})
+
+
+async def test_the_engine_gets_every_sample_and_what_the_job_asked() -> None:
+    """A recording longer than one piece arrives whole, scaled to between -1 and 1, with the speaker bounds."""
+    count = 5_000_001
+    pcm = (np.arange(count) % 60_000 - 30_000).astype("<i2")
+    spoken = Spoken([])
+    await diarize(work(count, min_speakers=2, max_speakers=4), spoken, await blobs(pcm.tobytes()))
+    assert np.array_equal(spoken.asked.pop("samples"), pcm.astype(np.float32) / 32768)
+    assert spoken.asked == {"num_speakers": None, "min_speakers": 2, "max_speakers": 4}
+
+
+async def test_a_recording_shorter_than_promised_is_an_error() -> None:
+    """A truncated object never passes for the whole recording."""
+    with pytest.raises(ValueError, match="ends at sample 3, but 4 are promised"):
+        await diarize(work(4), Spoken([]), await blobs(bytes(6)))
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(NoSuchModel("x"), GiveUp), (ModelUnavailable("x", ["hub: away"]), TryLater)]
+)
+async def test_a_missing_model_is_a_deliberate_failure(error: Exception, outcome: type[Exception]) -> None:
+    """A name that does not exist is given up on; a model that cannot be fetched now is tried again."""
+    with pytest.raises(outcome, match="'x'"):
+        await diarize(work(2), Spoken([], error), await blobs(bytes(4)))
+
+
+async def test_two_speakers_are_found_where_they_talk(engine: PyannoteEngine, sample: bytes) -> None:
+    """On real speech the diarization error rate, overlap and edges counted, is at most 0.10."""
+    heard: list[float] = []
+    asked = work(len(sample) // 2)
+    made = await diarize(
+        Work(asked.job, asked.step, inputs=asked.inputs, progress=heard.append), engine, await blobs(sample)
+    )
+    found = Annotation()
+    for number, spoken in enumerate(made.turns):
+        found[Segment(spoken.start, spoken.end), number] = spoken.speaker
+    assert DiarizationErrorRate()(load_rttm(SAMPLE / "sample.rttm")["sample"], found) <= 0.10
+    assert {spoken.speaker for spoken in made.turns} == {"SPEAKER_00", "SPEAKER_01"}
+    assert heard == sorted(heard)
+    assert heard[-1] == 1.0
+    assert made.versions["pyannote.audio"]
+
+
+async def test_the_number_of_speakers_asked_for_is_kept_to(engine: PyannoteEngine, sample: bytes) -> None:
+    """One speaker asked for is one speaker found, where there are two."""
+    made = await diarize(work(len(sample) // 2, num_speakers=1), engine, await blobs(sample))
+    assert {spoken.speaker for spoken in made.turns} == {"SPEAKER_00"}
+
+
+async def test_silence_has_no_speakers(engine: PyannoteEngine) -> None:
+    """Where nobody talks there are no turns."""
+    made = await diarize(work(5 * SAMPLE_RATE), engine, await blobs(bytes(10 * SAMPLE_RATE)))
+    assert made.turns == ()
+
+
+async def test_a_cancelled_job_stops_computing(engine: PyannoteEngine, sample: bytes) -> None:
+    """Once `stop` is set the run ends at the next batch, long before the end."""
+    long = sample * 10
+    stop = threading.Event()
+    heard: list[float] = []
+
+    def progress(fraction: float) -> None:
+        heard.append(fraction)
+        stop.set()
+
+    asked = work(len(long) // 2)
+    with pytest.raises(Stopped):
+        await diarize(
+            Work(asked.job, asked.step, inputs=asked.inputs, stop=stop, progress=progress), engine, await blobs(long)
+        )
+    assert heard == [0.0]
+
+
+def test_a_voice_is_the_same_alone_and_in_a_batch(model_store: ModelStore, sample: bytes) -> None:
+    """Beside a longer crop a voice hardly changes, other people's differ, and too little speech is no voice."""
+    voices = CamPlusPlus(model_store.fetch("campplus-zh-en")).eval()
+    samples = torch.from_numpy(np.frombuffer(sample, "<i2").astype(np.float32) / 32768)
+    # By the reference one person talks from 6.7 s to 9 s, the other from 10 s to 14 s.
+    window = samples[6 * SAMPLE_RATE : 14 * SAMPLE_RATE][None, None].repeat(3, 1, 1)
+    weights = torch.zeros(3, 80)
+    weights[0, 10:30] = weights[1, 42:80] = weights[2, 10:11] = 1
+    with torch.inference_mode():
+        together, alone = voices(window, weights), voices(window[:1], weights[:1])
+    alike = torch.nn.functional.cosine_similarity
+    assert alike(together[0], alone[0], dim=0) > 0.95
+    assert alike(together[0], together[1], dim=0) < 0.5
+    assert together[2].isnan().all()
+
+
+@given(st.dictionaries(st.integers(0, 99), st.integers(20, 1000), max_size=40))
+def test_every_voice_is_in_one_batch_and_none_is_too_large(lengths: dict[int, int]) -> None:
+    """Batches hold each row once, and count times longest row is within the limit."""
+    made = list(batches(lengths, 4_000))
+    assert sorted(row for rows in made for row in rows) == sorted(lengths)
+    assert all(len(rows) * max(lengths[row] for row in rows) <= 4_000 for rows in made)
+
+
+def test_a_network_that_was_changed_is_not_run(tmp_path: Path) -> None:
+    """Code that comes with weights runs only if it is, byte for byte, what was looked at."""
+    (tmp_path / "camplusplus.py").write_text("raise SystemExit")
+    with pytest.raises(GiveUp, match="scribe models pull campplus-zh-en"):
+        network(tmp_path)
+
+
+async def test_a_pipeline_is_loaded_by_name(model_store: ModelStore, tmp_path: Path, sample: bytes) -> None:
+    """A checkpoint laid out like community-1, in the operator's folder, is used without any hub."""
+    lay_out(tmp_path / "acme--pipeline", model_store.fetch("pyannote-segmentation-3.0"))
+    named = PyannoteEngine(ModelStore(tmp_path, tmp_path), DiarizerSettings(diarizer_model="acme/pipeline"))
+    made = await diarize(work(len(sample) // 2), named, await blobs(sample))
+    assert made.model == "acme/pipeline"
+    assert made.turns
+
+
+def lay_out(folder: Path, segmentation: Path) -> None:
+    """Make a pipeline's folder with the real segmentation, untrained voices and a PLDA that changes nothing."""
+    for part in ("segmentation", "embedding", "plda"):
+        (folder / part).mkdir(parents=True)
+    (folder / "segmentation/pytorch_model.bin").symlink_to(segmentation / "pytorch_model.bin")
+    voices = WeSpeakerResNet34()
+    voices.specifications = Specifications(Problem.REPRESENTATION, Resolution.CHUNK, duration=5.0, classes=["a"])
+    checkpoint = {"state_dict": voices.state_dict(), "hyper_parameters": dict(voices.hparams)}
+    voices.on_save_checkpoint(checkpoint)
+    torch.save(checkpoint, folder / "embedding/pytorch_model.bin")
+    np.savez(folder / "plda/xvec_transform.npz", mean1=np.zeros(256), mean2=np.zeros(128), lda=np.eye(256, 128))
+    np.savez(folder / "plda/plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(2, 1, 128))
+    parts = {part: f"$model/{part}" for part in ("segmentation", "embedding", "plda")}
+    params = {"clustering": "VBxClustering", **parts}
+    tuned = {"segmentation": {"min_duration_off": 0.0}, "clustering": {"threshold": 0.6, "Fa": 0.07, "Fb": 0.8}}
+    pipeline = {"name": "pyannote.audio.pipelines.SpeakerDiarization", "params": params}
+    (folder / "config.yaml").write_text(yaml.safe_dump({"pipeline": pipeline, "params": tuned}))

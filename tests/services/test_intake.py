@@ -1,0 +1,197 @@
+"""Intake: valid messages become one job, the others are told what is wrong, and nothing is lost."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.intake.desk import Desk
+from shared.jobs.states import JobState, StepState
+from shared.options import Source
+from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening, Lane, Stage
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+
+SECRET = "Bearer s3cret"  # noqa: S105 - a made-up one that must not come out
+
+
+@dataclass
+class Incoming:
+    """A message as the broker brings it."""
+
+    body: bytes
+    routing_key: str = SUBMIT_KEY
+    priority: int | None = None
+    reply_to: str | None = "amq.gen-mine"
+    correlation_id: str | None = "c"
+    message_id: str | None = None
+    type: str | None = None
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+class Sealed:
+    """A seal that shows what it was given."""
+
+    def seal(self, source: Source) -> str:
+        """Return the source turned over."""
+        return source.model_dump_json()[::-1]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """Return an empty store."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def post() -> MemoryPost:
+    """Return a silent post."""
+    return MemoryPost()
+
+
+@pytest.fixture
+def take(store: MemoryStore, post: MemoryPost) -> Callable[..., Any]:
+    """Return what hands a message to the desk."""
+    desk = Desk(store, post, Sealed(), "intake@here", 2)
+
+    async def hand_in(body: dict[str, Any] | bytes, **properties: Any) -> None:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        await desk.handle(Incoming(raw, **properties))  # type: ignore[arg-type] - the fields of it that the desk reads
+
+    return hand_in
+
+
+def submit(**fields: Any) -> dict[str, Any]:
+    """Return a submit message."""
+    return {"id": str(uuid4()), "tenant": "acme", "source": {"url": "https://example.org/a.mp3?sig=1"}, **fields}
+
+
+async def test_a_valid_message_is_stored_told_queued_and_answered(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """One job, one `accepted` event, the downloader's step, and a reply with the id."""
+    said = submit(priority="urgent")
+    await take(said)
+    job = store.jobs[said["id"]]
+    assert (job.lane, job.state) == (Lane.URGENT, JobState.ACCEPTED)
+    assert post.told() == [Happening.ACCEPTED]
+    assert [step.stage for step in post.steps] == [Stage.DOWNLOADER]
+    assert [(reply.id, reply.state) for reply in post.replies] == [(said["id"], "accepted")]
+
+
+async def test_the_document_keeps_no_secret(take: Callable[..., Any], store: MemoryStore) -> None:
+    """Headers and query of the source are sealed; what the document shows has neither."""
+    await take(submit(source={"url": "https://example.org/a.mp3?sig=1", "headers": {"Authorization": SECRET}}))
+    (job,) = store.jobs.values()
+    assert job.options.source == Source(url="https://example.org/a.mp3")
+    assert SECRET not in job.model_dump_json()
+
+
+async def test_the_same_message_twice_is_one_job(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """A redelivery is answered again and queues nothing new."""
+    said = submit()
+    await take(said)
+    await take(said)
+    assert len(store.jobs) == len(post.steps) == len(post.told()) == 1
+    assert len(post.replies) == 2
+
+
+async def test_the_same_idempotency_key_is_one_job(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """A second id under the same key is answered with the first's."""
+    first, second = submit(idempotency_key="k"), submit(idempotency_key="k")
+    await take(first)
+    await take(second)
+    assert [reply.id for reply in post.replies] == [first["id"], first["id"]]
+    assert len(store.jobs) == 1
+
+
+async def test_another_tenants_id_is_refused(take: Callable[..., Any], store: MemoryStore, post: MemoryPost) -> None:
+    """Nobody learns of, or touches, a job that is another's."""
+    said = submit()
+    await take(said)
+    await take({**said, "tenant": "rival"})
+    assert post.told() == [Happening.ACCEPTED, Happening.REJECTED]
+    assert store.jobs[said["id"]].tenant == "acme"
+
+
+async def test_another_tenants_upload_is_refused(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """An object reference stays inside its tenant."""
+    await take(submit(source={"object": "uploads/rival/a.wav"}))
+    assert post.replies[0].errors[0].field == "source.object"
+    assert store.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        (b"\xff", ["body"]),
+        (b"[]", ["body"]),
+        (b"{" + b" " * 70_000 + b"}", ["body"]),
+        (b"{}", ["source", "id"]),
+        (json.dumps(submit(colour=1, beam_size=99)).encode(), ["beam_size", "colour"]),
+    ],
+)
+async def test_an_invalid_message_is_told_answered_and_parked_as_it_came(
+    take: Callable[..., Any], post: MemoryPost, body: bytes, named: list[str]
+) -> None:
+    """The event and the reply name each wrong field; the dead letter has the very bytes."""
+    await take(body)
+    assert post.told() == [Happening.REJECTED]
+    assert [error.field for error in post.replies[0].errors] == named
+    assert [parked for parked, _ in post.parked] == [body]
+
+
+async def test_a_wrong_value_is_never_repeated(take: Callable[..., Any], post: MemoryPost) -> None:
+    """What was wrong may be a secret: the name of the field goes out, its value does not."""
+    await take(submit(source={"url": f"ftp://{SECRET}"}))
+    assert SECRET not in post.events[0].model_dump_json() + post.replies[0].model_dump_json()
+
+
+async def test_no_reply_goes_into_a_queue_of_the_mesh(take: Callable[..., Any], post: MemoryPost) -> None:
+    """A publisher cannot have intake write into a work queue."""
+    await take(submit(), reply_to="scribe.work.transcriber")
+    assert post.replies == []
+
+
+async def test_a_cancel_ends_the_job_and_tells_every_worker(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """The document first, then the event and the order to stop."""
+    said = submit()
+    await take(said)
+    await take({"id": said["id"], "tenant": "acme"}, routing_key=CANCEL_KEY)
+    job = store.jobs[said["id"]]
+    assert job.state is JobState.CANCELLED
+    assert job.steps["downloader-0"].state is StepState.DROPPED
+    assert post.told() == [Happening.ACCEPTED, Happening.CANCELLED]
+    assert [order.cancel for order in post.orders] == [said["id"]]
+
+
+async def test_a_cancel_of_another_tenants_job_finds_nothing(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """To a stranger, the job does not exist."""
+    said = submit()
+    await take(said)
+    await take({"id": said["id"], "tenant": "rival"}, routing_key=CANCEL_KEY)
+    assert store.jobs[said["id"]].state is JobState.ACCEPTED
+    assert post.replies[-1].errors[0].error == "names no job of this tenant"
+
+
+async def test_a_cancel_that_waited_on_the_ladder_is_still_a_cancel(
+    take: Callable[..., Any], store: MemoryStore
+) -> None:
+    """What a message is about survives the retry exchange's routing keys."""
+    said = submit()
+    await take(said)
+    await take({"id": said["id"], "tenant": "acme"}, routing_key="step.intake.10s", type=CANCEL_KEY)
+    assert store.jobs[said["id"]].state is JobState.CANCELLED

@@ -1,0 +1,236 @@
+"""The `scribe` command: its messages, its bars, its gateway client and its doctor."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import BodyPartReader, web
+from aiohttp.test_utils import TestServer
+from rich.console import Console
+
+from services.operator.bars import Fractions
+from services.operator.checks import CHECKS, Finding, findings
+from services.operator.demo import clock, sample, show
+from services.operator.failed import Failed
+from services.operator.follow import follow
+from services.operator.gateway import Gateway
+from services.operator.jobs import located
+from services.operator.main import build, main
+from services.operator.message import job_message
+from services.operator.settings import OperatorSettings
+from services.operator.sse import events
+from services.operator.up import scales
+
+QUIET = Console(quiet=True)
+STREAM = b"""event: accepted\ndata: {"happening": "accepted"}\n\n: still there\n\nevent: progress\n\
+data: {"happening": "progress", "stage": "transcriber", "part": 0, "fraction": 0.5, "stage_fraction": 0.25}\n\n"""
+COMPLETED = b'event: completed\ndata: {"happening": "completed",\ndata: "words": 7}\n\n'
+FAILED = b'event: failed\ndata: {"happening": "failed", "error": "no speech"}\n\n'
+
+
+async def lines(text: bytes) -> AsyncIterator[bytes]:
+    """Yield the text line by line, as a response's body does."""
+    for line in text.splitlines(keepends=True):
+        yield line
+
+
+def gateway_that(handle: Any) -> TestServer:
+    """Return a loopback server that answers everything with `handle`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    return TestServer(app)
+
+
+async def test_events_are_read_whole_and_comments_are_passed_over() -> None:
+    """Data over several lines is one event; an event that was cut off is none."""
+    seen = [event async for event in events(lines(STREAM + COMPLETED + b'data: {"cut": "off"}\n'))]
+    assert [event["happening"] for event in seen] == ["accepted", "progress", "completed"]
+    assert seen[-1]["words"] == 7
+
+
+def test_options_are_json_or_text_and_a_dot_reaches_inside() -> None:
+    """What was not given is not sent."""
+    asked = ["beam_size=3", "vad.threshold=0.4", "vad.padding=0", "metadata.title=a b", "initial_prompt=x=y"]
+    assert job_message(asked, language="he", model=None, diarize=False) == {
+        "language": "he",
+        "diarize": False,
+        "beam_size": 3,
+        "vad": {"threshold": 0.4, "padding": 0},
+        "metadata": {"title": "a b"},
+        "initial_prompt": "x=y",
+    }
+
+
+@pytest.mark.parametrize("wrong", ["beam_size", "=3", "language.code=he"])
+def test_an_option_that_cannot_be_meant_is_named(wrong: str) -> None:
+    """No sign, no name, and a way into a value that has no inside."""
+    with pytest.raises(Failed, match=f"'{wrong}'"):
+        job_message([wrong], language="he")
+
+
+def test_a_bar_never_goes_back_and_what_lies_before_is_full() -> None:
+    """Progress comes late or twice; a stage that works has its predecessors behind it."""
+    fractions = Fractions()
+    for fraction in (0.5, 0.2):
+        fractions.tell({"happening": "progress", "stage": "transcriber", "stage_fraction": fraction})
+    assert fractions.of == {"downloader": 1.0, "transcriber": 0.5, "diarizer": 0.0, "enhancer": 0.0}
+    fractions.tell({"happening": "completed"})
+    assert set(fractions.of.values()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [(FAILED, "job 7 failed: no speech"), (b"", "broke off before its end; type: scribe watch 7")]
+)
+async def test_a_job_that_did_not_complete_fails_the_command(end: bytes, said: str) -> None:
+    """With the reason, or with how to go on watching."""
+
+    async def stream(request: web.Request) -> web.Response:
+        assert request.path == "/v1/jobs/7/events"
+        return web.Response(body=STREAM + end, content_type="text/event-stream")
+
+    async with gateway_that(stream) as server, Gateway(str(server.make_url(""))) as gateway:
+        with pytest.raises(Failed, match=said):
+            await follow(gateway, "7", QUIET)
+
+
+async def test_a_completed_job_gives_its_last_event() -> None:
+    """The stream ends with it."""
+
+    async def stream(_: web.Request) -> web.Response:
+        return web.Response(body=STREAM + COMPLETED, content_type="text/event-stream")
+
+    async with gateway_that(stream) as server, Gateway(str(server.make_url(""))) as gateway:
+        assert (await follow(gateway, "7", QUIET))["words"] == 7
+
+
+async def test_a_file_goes_up_with_its_options_and_the_token(tmp_path: Path) -> None:
+    """As the form's two fields, `options` first so that they can be checked before the file is read."""
+    recording = tmp_path / "talk.wav"
+    recording.write_bytes(b"RIFF" * 1000)
+    seen: dict[str, Any] = {}
+
+    async def take(request: web.Request) -> web.Response:
+        seen["authorization"] = request.headers["Authorization"]
+        async for part in await request.multipart():
+            assert isinstance(part, BodyPartReader)
+            seen[str(part.name)] = await part.read(decode=False)
+        return web.json_response({"id": "7", "state": "accepted"}, status=202)
+
+    async with gateway_that(take) as server, Gateway(str(server.make_url("")), "t0") as gateway:
+        assert await gateway.upload(recording, {"language": "he"}) == "7"
+    assert list(seen) == ["authorization", "options", "file"]
+    assert seen["authorization"] == "Bearer t0"
+    assert json.loads(seen["options"]) == {"language": "he"}
+    assert seen["file"] == recording.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        (422, {"errors": [{"field": "language", "error": "is not known"}]}, "^language: is not known$"),
+        (401, {}, "set SCRIBE_TOKEN"),
+        (404, {"detail": "no such job"}, "404 Not Found: .*no such job"),
+    ],
+)
+async def test_what_the_gateway_refuses_is_said_with_its_reason(status: int, body: Any, said: str) -> None:
+    """Each wrong field by name; else status and text."""
+
+    async def refuse(_: web.Request) -> web.Response:
+        return web.json_response(body, status=status)
+
+    async with gateway_that(refuse) as server, Gateway(str(server.make_url(""))) as gateway:
+        with pytest.raises(Failed, match=said):
+            await gateway.submit({"language": "xx"})
+
+
+async def test_a_gateway_that_is_away_is_named_with_what_to_type(unused_tcp_port: int) -> None:
+    """A refused connection says how to start one."""
+    async with Gateway(f"http://127.0.0.1:{unused_tcp_port}") as gateway:
+        with pytest.raises(Failed, match=f"{unused_tcp_port} does not answer.*scribe up"):
+            await gateway.cancel("7")
+
+
+def test_a_missing_file_is_named_and_an_address_passes() -> None:
+    """Before anything is sent."""
+    assert located("https://example.org/a.mp3") == "https://example.org/a.mp3"
+    with pytest.raises(Failed, match="there is no file 'nowhere"):
+        located("nowhere.wav")
+
+
+def test_scales_are_numbers_of_services() -> None:
+    """A wrong word is named."""
+    assert scales(["transcriber=2", "diarizer=1"]) == {"transcriber": 2, "diarizer": 1}
+    with pytest.raises(Failed, match="'transcriber'"):
+        scales(["transcriber"])
+
+
+async def test_a_check_that_raises_or_hangs_is_a_finding_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor never fails because a part does."""
+    monkeypatch.setattr("services.operator.checks.SECONDS", 0.05)
+
+    async def raises(_: OperatorSettings) -> Finding:
+        raise OSError("no route\nto host")
+
+    async def hangs(_: OperatorSettings) -> Finding:
+        await asyncio.Event().wait()
+        return Finding("never", "seen")
+
+    found = await findings(OperatorSettings(), (("one", raises, "plug it in"), ("two", hangs, "wait")))
+    assert found == [
+        Finding("one", "OSError: no route", "plug it in"),
+        Finding("two", "no answer within 0 s", "wait"),
+    ]
+
+
+def test_the_doctor_looks_at_every_part() -> None:
+    """Each check is about one part."""
+    assert [part for part, _, _ in CHECKS] == ["broker", "database", "object store", "gateway", "models", "GPU"]
+
+
+def test_what_a_running_mesh_left_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scribe up` writes its addresses into the folder; the environment still has the last word."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".scribe").mkdir()
+    (tmp_path / ".scribe/running.env").write_text("SCRIBE_GATEWAY_URL=http://127.0.0.1:1\nSCRIBE_SEAL_KEY=x\n")
+    assert OperatorSettings().gateway_url == "http://127.0.0.1:1"
+    monkeypatch.setenv("SCRIBE_GATEWAY_URL", "http://127.0.0.1:2")
+    assert OperatorSettings().gateway_url == "http://127.0.0.1:2"
+
+
+def test_times_read_as_minutes_and_seconds() -> None:
+    """Hours only when there are any; rounding carries over."""
+    assert [clock(seconds) for seconds in (0, 6.66, 59.97, 3725.04)] == ["0:00.0", "0:06.7", "1:00.0", "1:02:05.0"]
+
+
+def test_the_transcript_is_shown_with_times_speakers_and_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    """As the words stand, brackets included."""
+    paragraph = {"start": 1, "end": 2.5, "speaker": "A", "text": "[laughs] hello", "segments": [0]}
+    said = {"job": "7", "text": "", "language": "en", "language_probability": 1, "duration": 3, "segments": []}
+    show(Console(), json.dumps({**said, "paragraphs": [paragraph], "speakers": [], "warnings": ["quiet"]}))
+    assert capsys.readouterr().out == "[0:01.0 - 0:02.5] A: [laughs] hello\nwarning: quiet\n"
+
+
+def test_the_sample_is_there() -> None:
+    """The demonstration needs no file of the operator's."""
+    assert sample().is_file()
+
+
+def test_every_command_is_wired() -> None:
+    """One function a command."""
+    app = build()
+    names = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    assert names == {"up", "submit", "watch", "transcript", "cancel", "doctor", "demo"}
+    assert [group.name for group in app.registered_groups] == ["models"]
+
+
+def test_a_failure_is_one_line_and_a_status(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No traceback for what the operator can put right."""
+    monkeypatch.setattr("sys.argv", ["scribe", "submit", "nowhere.wav"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert capsys.readouterr().err.startswith("scribe: there is no file 'nowhere.wav'")
