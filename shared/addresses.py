@@ -1,0 +1,119 @@
+"""Which addresses the mesh may ask on somebody's behalf: public ones, and those that a setting opens.
+
+The address that is vetted is the address that is connected to: the check sits in the resolver, behind DNS, so that a
+name cannot mean one thing to the check and another to the connection.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+# Addresses that stand for others: what they carry is what is checked (RFC 6052 and RFC 3056 through `sixtofour`).
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def _listed(value: Any) -> Any:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+AllowedNetworks = Annotated[
+    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+]
+"""SCRIBE_ALLOWED_NETWORKS: networks such as `10.1.0.0/16`, a comma between them."""
+
+
+class PrivateAddress(Exception):
+    """An address that is not public and that no setting opens."""
+
+    def __init__(self, host: str, address: object) -> None:
+        super().__init__(
+            f"'{host}' is at {address}, which is not a public address; SCRIBE_ALLOWED_NETWORKS can open it"
+        )
+
+
+class AddressGuard:
+    """Says which addresses may be asked: public ones, and those inside `allowed`."""
+
+    def __init__(self, allowed: Iterable[Network]) -> None:
+        self._allowed = tuple(allowed)
+
+    def check(self, host: str, address: str) -> None:
+        """Raise PrivateAddress if `address`, which `host` stands for, may not be asked."""
+        literal = ipaddress.ip_address(address.partition("%")[0])
+        for each in _meant(literal):
+            if not each.is_global or each.is_multicast:
+                self._check_allowed(host, each)
+
+    def check_url(self, url: str) -> None:
+        """Raise PrivateAddress if the URL's host is an address, however spelt, that may not be asked."""
+        host = urlsplit(url).hostname or ""
+        address = _literal(host)
+        if address is not None:
+            self.check(host, address)
+
+    def _check_allowed(self, host: str, address: Address) -> None:
+        if not any(address.version == network.version and address in network for network in self._allowed):
+            raise PrivateAddress(host, address)
+
+
+def _meant(address: Address) -> list[Address]:
+    """Return the address, and the IPv4 address that it carries inside, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    inner = address.ipv4_mapped or address.sixtofour
+    if address in NAT64:
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    # A mapped address is only a spelling of the one inside; the others are routes of their own.
+    return [inner] if inner is not None and address.ipv4_mapped else [address, *([inner] if inner else [])]
+
+
+def _literal(host: str) -> str | None:
+    """Return the address that a host is, also in the decimal, octal and hex spellings that resolvers take."""
+    try:
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host)) if host[:1].isdigit() else None
+    except OSError:
+        return None
+
+
+class GuardedResolver(AbstractResolver):
+    """Resolves names and refuses those that lead to an address the guard refuses."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+        self._resolver = aiohttp.ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the host's addresses; raise PrivateAddress if any of them may not be asked."""
+        found = await self._resolver.resolve(host, port, family)
+        for each in found:
+            self._guard.check(host, each["host"])
+        return found
+
+    async def close(self) -> None:
+        """Close the resolver."""
+        await self._resolver.close()
+
+
+def guarded_session(guard: AddressGuard) -> aiohttp.ClientSession:
+    """Return a session that connects to no address the guard refuses, keeps no cookies and trusts no environment.
+
+    aiohttp asks no resolver about a host that is an address: call `guard.check_url` before each request.
+    """
+    connector = aiohttp.TCPConnector(resolver=GuardedResolver(guard), family=socket.AF_UNSPEC)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
