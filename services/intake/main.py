@@ -15,6 +15,5 @@ def build() -> FastStream:
     """Return the intake service; opens nothing yet."""
     settings = load(IntakeSettings)
     parts = Parts(Stage.INTAKE, settings, ObjectStore(settings.blobs_url))
-    seal = Seal(settings.seal_key.get_secret_value())
-    desk = Desk(parts.store, parts.post, seal, parts.worker, settings.window)
+    desk = Desk(parts.store, parts.post, Seal(settings.seal_key), parts.worker, settings.window)
     return serve(parts, [Subscription(work_queue(Stage.INTAKE).name, desk.handle)])

@@ -1,11 +1,10 @@
 """Intake's settings."""
 
-from pydantic import SecretStr
-
+from shared.seal import SealKey
 from shared.settings import Settings
 
 
 class IntakeSettings(Settings):
     """What intake needs besides the shared settings: the key that seals sources (a Fernet key)."""
 
-    seal_key: SecretStr
+    seal_key: SealKey

@@ -1,0 +1,23 @@
+# Everything an operator or a developer types. `make demo` needs nothing but Python 3.11 and, for RabbitMQ, root once.
+.PHONY: setup demo up test check
+SETUP := deploy/local/setup.sh
+BIN := .venv/bin
+
+setup:
+	@$(SETUP) local,dev
+
+demo:
+	@began=$$(date +%s); $(SETUP) local && exec $(BIN)/scribe demo $(if $(AUDIO),"$(AUDIO)") --install-seconds $$(($$(date +%s) - began))
+
+up:
+	@$(SETUP) local
+	@exec $(BIN)/scribe up
+
+test: setup
+	$(BIN)/pytest
+
+check: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports

@@ -1,0 +1,1 @@
+"""How the mesh runs: on one machine, in containers, on Kubernetes."""

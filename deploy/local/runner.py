@@ -1,0 +1,125 @@
+"""The one-machine mesh: every service as its own process on top of the local parts."""
+
+import asyncio
+from asyncio.subprocess import Process
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from deploy.local import child
+from deploy.local.commands import DEFAULTS, GATEWAY, SERVICES, Command
+from deploy.local.faults import CannotRun
+from deploy.local.keeper import Keeper, Say
+from deploy.local.lines import Printer
+from deploy.local.parts import LocalParts
+from deploy.local.waiting import until_ready
+
+GRACE = 15.0
+"""Seconds a service may take to end: its own drain (SCRIBE_GRACE) and some to close its connections."""
+
+RUNNING_FILE = "running.env"
+
+
+class LocalMesh:
+    """Open with `async with`; parts first, then services, and the other way round at the end.
+
+    `services` are names of `commands` (all of them if None), `scale` says of how many processes each consists (one if
+    it is not named), `environment` adds `SCRIBE_*` variables for every service. Raises CannotRun.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        services: Sequence[str] | None = None,
+        scale: Mapping[str, int] | None = None,
+        environment: Mapping[str, str] | None = None,
+        gateway_port: int | None = None,
+        commands: Mapping[str, Command] = SERVICES,
+        say: Say | None = None,
+    ) -> None:
+        self.parts = LocalParts(home)
+        self._services = tuple(commands if services is None else services)
+        self._scale, self._added = dict(scale or {}), dict(environment or {})
+        self._commands, self._say = commands, say or Printer()
+        self._port = gateway_port or child.free_port()
+        self._keepers: dict[str, list[Keeper]] = {}
+        self._open = AsyncExitStack()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The `SCRIBE_*` variables with which a client or one more service joins this mesh."""
+        return {**self.parts.environment, "SCRIBE_GATEWAY_URL": self.gateway_url, **self._added}
+
+    @property
+    def amqp_url(self) -> str:
+        """The broker's address."""
+        return self.environment["SCRIBE_AMQP_URL"]
+
+    @property
+    def mongo_url(self) -> str:
+        """The database's address."""
+        return self.environment["SCRIBE_MONGO_URL"]
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's address, without a slash at the end."""
+        return f"http://{child.LOOPBACK}:{self._port}"
+
+    @property
+    def processes(self) -> dict[str, list[Process]]:
+        """The processes that run now, by service; one that ended is absent until it has started again."""
+        return {
+            name: [keeper.process for keeper in keepers if keeper.process and keeper.process.returncode is None]
+            for name, keepers in self._keepers.items()
+        }
+
+    async def __aenter__(self) -> Self:
+        self._check()
+        async with AsyncExitStack() as opening:
+            await opening.enter_async_context(self.parts)
+            opening.callback(self._announce().unlink, missing_ok=True)
+            opening.push_async_callback(self._stop)
+            self._start()
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._open.aclose()
+
+    async def wait_ready(self, seconds: float) -> None:
+        """Return when every process is ready; raise CannotRun, with its last lines, if one is not in time."""
+        await until_ready([keeper for keepers in self._keepers.values() for keeper in keepers], seconds)
+
+    def _check(self) -> None:
+        unknown = {*self._services, *self._scale} - {*self._commands}
+        if unknown:
+            known = ", ".join(self._commands)
+            raise CannotRun(f"there is no service called '{min(unknown)}'; the services are {known}")
+        if GATEWAY in self._services:
+            child.require_free(self._port, "the gateway")
+
+    def _start(self) -> None:
+        for name in self._services:
+            count = self._scale.get(name, 1)
+            names = [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
+            self._keepers[name] = [self._keeper(each, self._commands[name]) for each in names]
+            for keeper in self._keepers[name]:
+                keeper.start()
+
+    def _keeper(self, name: str, command: Command) -> Keeper:
+        port = child.free_port()
+        words = [word.replace("{port}", str(self._port)) for word in command]
+        own = {**self.environment, "SCRIBE_HEALTH_PORT": str(port)}
+        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say)
+
+    async def _stop(self) -> None:
+        await asyncio.gather(*(keeper.stop(GRACE) for keepers in self._keepers.values() for keeper in keepers))
+
+    def _announce(self) -> Path:
+        """Write the mesh's addresses where the `scribe` command of this folder finds them; return the file."""
+        file = self.parts.home / RUNNING_FILE
+        file.touch(mode=0o600)
+        file.write_text("".join(f"{name}={value}\n" for name, value in self.environment.items()))
+        return file

@@ -1,0 +1,1 @@
+"""The diarizer: who speaks when."""

@@ -1,0 +1,114 @@
+"""CAM++ as pyannote's speaker embedding: 192 numbers for a voice.
+
+The network (Wang et al. 2023, https://arxiv.org/abs/2303.00332) comes with its weights and is loaded from there.
+Features are Kaldi's 80 filter banks at 10 ms, less their mean over the crop, as it was trained on.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from importlib.abc import InspectLoader
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from services.diarizer.pyannote_audio import Model, fbank
+from shared.mesh.outcomes import GiveUp
+from shared.models import REGISTRY
+from shared.transcript import SAMPLE_RATE
+
+NAME = "campplus-zh-en"
+DIMENSION = 192
+FILTERS = 80
+SHORTEST_FRAMES = 20
+"""Fewer frames of 10 ms say nothing about a voice."""
+
+SHORTEST_SAMPLES = round(SAMPLE_RATE * (0.010 * (SHORTEST_FRAMES - 1) + 0.025))
+
+FRAMES_AT_ONCE = {"cpu": 4_000, "cuda": 64_000}
+"""Frames in one run of the network: on two CPU cores 30 s of speech took 1.2 s at 4,000 frames and 2.0 s at 32,000."""
+
+ACTIVE = 0.5
+
+
+class CamPlusPlus(Model):
+    """The network in the clothes of a pyannote model, read from the folder of the registry's `campplus-zh-en`."""
+
+    dimension = DIMENSION
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.network = network(folder)
+
+    def forward(self, waveforms: Tensor, weights: Tensor | None = None) -> Tensor:  # type: ignore[override]  # as pyannote's own embeddings do
+        """Return (batch, 192) voices of (batch, 1, samples) where (batch, frames) weights exceed ACTIVE.
+
+        A row is NaN where that is less than SHORTEST_FRAMES. Raises ValueError if all samples are, by which pyannote
+        finds out how much speech it must leave when it leaves out overlaps.
+        """
+        if waveforms.shape[-1] < SHORTEST_SAMPLES:
+            raise ValueError(f"a voice needs {SHORTEST_SAMPLES} samples, here are {waveforms.shape[-1]}")
+        features = _features(waveforms[:, 0])
+        crops = _crops(features, torch.ones_like(features[..., 0]) if weights is None else weights)
+        voices = features.new_full((len(waveforms), DIMENSION), torch.nan)
+        for rows in batches({row: len(crop) for row, crop in crops.items()}, FRAMES_AT_ONCE[features.device.type]):
+            voices[rows] = self.network(_stacked([crops[row] for row in rows]))
+        return voices
+
+
+def batches(lengths: dict[int, int], at_once: int) -> Iterator[list[int]]:
+    """Yield the rows, longest first, in lists whose length times their longest row stays within `at_once` frames."""
+    rows: list[int] = []
+    for row in sorted(lengths, key=lambda row: -lengths[row]):
+        if rows and (len(rows) + 1) * lengths[rows[0]] > at_once:
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
+
+
+def _features(waveforms: Tensor) -> Tensor:
+    """Return the (batch, frames, 80) filter banks; pyannote repeats a window for each of its speakers."""
+    windows, of_row = torch.unique_consecutive(waveforms * 32768, dim=0, return_inverse=True)
+    banks = [fbank(window[None], num_mel_bins=FILTERS, sample_frequency=SAMPLE_RATE) for window in windows]
+    return torch.stack(banks)[of_row]
+
+
+def _crops(features: Tensor, weights: Tensor) -> dict[int, Tensor]:
+    """Return, by row, the frames whose weight exceeds ACTIVE, less their mean, of each row with enough of them."""
+    masks = interpolate(weights[:, None], size=features.shape[1], mode="nearest")[:, 0] > ACTIVE
+    rows = torch.nonzero(masks.sum(dim=1) >= SHORTEST_FRAMES)[:, 0].tolist()
+    crops = {row: features[row][masks[row]] for row in rows}
+    return {row: crop - crop.mean(dim=0) for row, crop in crops.items()}
+
+
+def _stacked(crops: list[Tensor]) -> Tensor:
+    """Return the crops as one (batch, frames, 80); shorter ones begin again, as in the network's own training."""
+    longest = max(len(crop) for crop in crops)
+    return torch.stack([crop[torch.arange(longest, device=crop.device) % len(crop)] for crop in crops])
+
+
+class _Checked(InspectLoader):
+    """Loads a source text that was checked, and never the bytecode that may lie beside it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def get_source(self, _fullname: str) -> str:
+        return self._text
+
+
+def network(folder: Path) -> torch.nn.Module:
+    """Return CAM++ with its weights; raise GiveUp if the folder's network is not the one that was looked at."""
+    source = (folder / "camplusplus.py").read_bytes()
+    if hashlib.sha256(source).hexdigest() != REGISTRY[NAME].sha256("camplusplus.py"):
+        raise GiveUp(f"'{folder / 'camplusplus.py'}' was changed; delete '{folder}', type: scribe models pull {NAME}")
+    loader = _Checked(source.decode())
+    module = ModuleType("camplusplus")
+    loader.exec_module(module)
+    made: torch.nn.Module = module.CAMPPlus(feat_dim=FILTERS, embedding_size=DIMENSION)
+    made.load_state_dict(torch.load(folder / "campplus_cn_en_common.pt", weights_only=True))
+    return made.eval()

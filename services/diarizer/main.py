@@ -1,0 +1,22 @@
+"""Wires the diarizer: its stage and the pipeline that finds the speakers."""
+
+from functools import partial
+
+from faststream import FastStream
+
+from services.diarizer.engine import PyannoteEngine
+from services.diarizer.settings import DiarizerSettings
+from services.diarizer.stage import diarize
+from shared.blobs import ObjectStore
+from shared.mesh.stage import stage_service
+from shared.models import ModelStore
+from shared.settings import load
+from shared.topology import Stage
+
+
+def build() -> FastStream:
+    """Return the diarizer; opens nothing yet."""
+    settings = load(DiarizerSettings)
+    blobs = ObjectStore(settings.blobs_url)
+    engine = PyannoteEngine(ModelStore(settings.models_cache, settings.models_folder), settings)
+    return stage_service(Stage.DIARIZER, settings, blobs, partial(diarize, engine=engine, blobs=blobs))

@@ -1,0 +1,27 @@
+"""The one place that imports pyannote.audio, and what it takes to do so.
+
+PyPI's torchaudio is built for CUDA: next to a CPU torch its compiled extension does not load, and then nothing of
+torchaudio can be imported. pyannote needs only parts written in Python (resampling, Kaldi's filter banks), so an
+empty module stands in for the extension, on every machine alike. torchcodec, which reads files, is not needed
+either, as pyannote gets waveforms here. And pyannote reports each run to its makers unless told not to.
+"""
+
+import sys
+import warnings
+from types import ModuleType
+
+_without = ModuleType("torchaudio._extension")
+vars(_without).update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, fail_if_no_align=lambda function: function)
+sys.modules.setdefault(_without.__name__, _without)
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly")
+    from pyannote.audio import Model, Pipeline
+    from pyannote.audio.core.plda import PLDA
+    from pyannote.audio.pipelines import SpeakerDiarization
+    from pyannote.audio.telemetry import set_telemetry_metrics
+    from torchaudio.compliance.kaldi import fbank
+
+set_telemetry_metrics(enabled=False)
+
+__all__ = ["PLDA", "Model", "Pipeline", "SpeakerDiarization", "fbank"]

@@ -1,0 +1,24 @@
+"""What the diarizer can be told."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+OFFLINE = "pyannote-segmentation-3.0+campplus-zh-en"
+"""The pipeline put together here, from weights that need no hub and no account."""
+
+
+class DiarizerSettings(Settings):
+    """Which pipeline finds the speakers, and how hard it works.
+
+    `diarizer_model` is OFFLINE or a pyannote pipeline by name, such as `pyannote/speaker-diarization-community-1`.
+    Threads are for the CPU: more than are really free make it many times slower, because they wait for each other
+    spinning (seen: 2 threads on 2 busy cores took over a minute for what one does in 5 s), so raise them only where
+    the cores are the diarizer's own. Batches count 10-s windows (segmentation) and voices in windows (embedding);
+    a cancelled job stops after one batch.
+    """
+
+    diarizer_model: str = OFFLINE
+    diarizer_threads: int = Field(1, ge=1, le=256)
+    diarizer_segmentation_batch: int = Field(32, ge=1, le=1024)
+    diarizer_embedding_batch: int = Field(32, ge=1, le=1024)

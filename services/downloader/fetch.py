@@ -1,0 +1,147 @@
+"""Fetching a recording over HTTP: guarded, without following anything unseen, and saying plainly what went wrong.
+
+No message holds more of an address than `shown_url` leaves, and failures keep no cause, because both are stored and
+aiohttp's own messages may quote an address with its query.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout, InvalidURL
+from aiohttp import ServerTimeoutError
+from pydantic_core import PydanticCustomError
+from yarl import URL
+
+from shared.addresses import AddressGuard, PrivateAddress, guarded_session
+from shared.mesh.outcomes import GiveUp, TryLater
+from shared.options import check_http_url
+from shared.seal import shown_url
+from shared.topology import LADDER
+
+PIECE_BYTES = 1024 * 1024
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+LATER = frozenset({408, 425, 429})
+"""Statuses below 500 that ask to come again; so does every one from 500 on."""
+
+# Identity, because a length then means bytes of the recording.
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "scribe-mesh"}
+HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+HEADER_VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
+OURS = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
+"""Headers that say how the message itself is built: never taken from a job."""
+
+
+class Sink(Protocol):
+    """Where a body goes."""
+
+    def expect(self, size: int) -> None:
+        """Take note of the size that the server states, in bytes."""
+
+    async def write(self, piece: bytes) -> None:
+        """Take the next piece."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Fetches what the guard lets through; `idle` is the longest silence of the server, in seconds."""
+
+    guard: AddressGuard
+    max_redirects: int
+    idle: float
+
+    async def fetch(self, address: str, headers: Mapping[str, str], sink: Sink) -> None:
+        """Write the body found at `address` to `sink`. Headers go to the address's own origin only.
+
+        Raises GiveUp for what will not change (refused, not found, private, no such scheme) and TryLater for what may.
+        """
+        first = url = _http_url(address, "the source")
+        timeout = ClientTimeout(total=None, sock_connect=self.idle, sock_read=self.idle)
+        async with guarded_session(self.guard, timeout) as session:
+            for _ in range(self.max_redirects + 1):
+                sent = HEADERS | _sendable(headers) if url.origin() == first.origin() else HEADERS
+                onward = await _hop(session, url, sent, sink)
+                if onward is None:
+                    return
+                url = onward
+        raise GiveUp(
+            f"{shown_url(address)} redirects more than {self.max_redirects} times; "
+            "name the final address or raise SCRIBE_MAX_REDIRECTS"
+        )
+
+
+async def _hop(session: ClientSession, url: URL, headers: Mapping[str, str], sink: Sink) -> URL | None:
+    """Write the body to `sink`, or return the address to go on to."""
+    with _plainly(shown_url(str(url))):
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
+            if response.status in REDIRECTS:
+                return _onward(response)
+            _refuse_failure(response)
+            if response.content_length is not None:
+                sink.expect(response.content_length)
+            async for piece in response.content.iter_chunked(PIECE_BYTES):
+                await sink.write(piece)
+    return None
+
+
+def _onward(response: ClientResponse) -> URL:
+    place = shown_url(str(response.url))
+    location = response.headers.get("Location")
+    if location is None:
+        raise GiveUp(f"{place} answers {response.status} without saying where to go on")
+    try:
+        target = response.url.join(URL(location))
+    except ValueError:
+        raise GiveUp(f"{place} redirects to something that is no address") from None
+    return _http_url(str(target), f"the address that {place} redirects to")
+
+
+def _http_url(address: str, what: str) -> URL:
+    try:
+        return URL(check_http_url(address))
+    except PydanticCustomError as wrong:
+        raise GiveUp(f"{what} ({shown_url(address)}) {wrong.message()}") from None
+    except ValueError:
+        raise GiveUp(f"{what} is no address that can be fetched") from None
+
+
+def _sendable(headers: Mapping[str, str]) -> Mapping[str, str]:
+    for name, value in headers.items():
+        if name.lower() in OURS or not HEADER_NAME.match(name) or not HEADER_VALUE.match(value):
+            raise GiveUp(f"the source's header '{name}' cannot be sent; leave it out of the job")
+    return headers
+
+
+def _refuse_failure(response: ClientResponse) -> None:
+    status = response.status
+    if response.ok:
+        return
+    said = f"{shown_url(str(response.url))} answers {status} {response.reason or ''}".rstrip()
+    if status in LATER or status >= 500:  # noqa: PLR2004 - HTTP's own border between their fault and ours
+        raise TryLater(said, _asked_delay(response.headers.get("Retry-After", "")))
+    raise GiveUp(said)
+
+
+def _asked_delay(retry_after: str) -> float:
+    """Return the seconds that the server asks for, between the ladder's ends; a date counts as not asked."""
+    shortest, longest = LADDER[0].seconds, LADDER[-1].seconds
+    return min(max(int(retry_after), shortest), longest) if retry_after.isdecimal() else shortest
+
+
+@contextmanager
+def _plainly(place: str) -> Iterator[None]:
+    """Turn what aiohttp raises about `place` into GiveUp and TryLater."""
+    try:
+        yield
+    except PrivateAddress as refused:
+        raise GiveUp(f"{place} may not be fetched: {refused}") from None
+    except InvalidURL:
+        raise GiveUp(f"{place} is no address that can be fetched") from None
+    except ServerTimeoutError:
+        raise TryLater(f"{place} stayed silent for too long; SCRIBE_MAX_IDLE_SECONDS says how long") from None
+    except ClientResponseError as garbled:
+        raise TryLater(f"{place} does not answer in HTTP: {garbled.message}") from None
+    except ClientError as failure:
+        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {failure}") from None

@@ -1,0 +1,25 @@
+"""The downloader's settings."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+
+from shared.addresses import AllowedNetworks
+from shared.settings import Settings
+
+
+class DownloaderSettings(Settings):
+    """What the downloader may fetch and how it cuts; times in seconds.
+
+    `work_dir` needs room for a recording of `max_bytes` and 32 kB for each second of it, times the prefetch.
+    """
+
+    seal_key: SecretStr
+    allowed_networks: AllowedNetworks = ()
+    max_bytes: int = Field(4 * 1024**3, ge=1)
+    max_download_seconds: float = Field(3_600.0, gt=0)
+    max_idle_seconds: float = Field(20.0, gt=0)
+    max_redirects: int = Field(5, ge=0, le=20)
+    max_duration: float = Field(12 * 3_600.0, gt=0)
+    chunk_seconds: float = Field(180.0, ge=30, le=1_200)
+    work_dir: Path = Path("/var/lib/scribe/work")

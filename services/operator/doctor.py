@@ -1,0 +1,30 @@
+"""The doctor: every part the mesh needs, its state, and what to do about it."""
+
+import asyncio
+import logging
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.operator.checks import Finding, findings
+from services.operator.settings import OperatorSettings
+from shared.settings import load
+
+
+def doctor() -> None:
+    """Check every part the mesh needs; exit 1 if something is wrong."""
+    logging.getLogger("aiormq").addHandler(
+        logging.NullHandler()
+    )  # what it logs about a broker that is away is in the table
+    found = asyncio.run(findings(load(OperatorSettings)))
+    Console().print(_table(found))
+    if any(each.advice for each in found):
+        raise typer.Exit(1)
+
+
+def _table(found: list[Finding]) -> Table:
+    table = Table("part", "state", "what to do")
+    for each in found:
+        table.add_row(each.part, each.state, each.advice or "-", style="red" if each.advice else None)
+    return table

@@ -1,0 +1,93 @@
+"""Commands on jobs: submit, watch, transcript, cancel."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+
+from services.operator.failed import Failed
+from services.operator.follow import follow
+from services.operator.gateway import Gateway
+from services.operator.message import job_message
+from services.operator.settings import OperatorSettings
+from shared.settings import load
+
+T = TypeVar("T")
+
+JobId = Annotated[str, typer.Argument(help="The job's id, as `scribe submit` printed it.")]
+
+
+class Form(StrEnum):
+    """What a transcript can be had as."""
+
+    JSON = "json"
+    TXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
+
+
+def submit(
+    source: Annotated[str, typer.Argument(help="An http(s) address or a local file.")],
+    language: Annotated[str | None, typer.Option(help="Language code; detected if not given.")] = None,
+    priority: Annotated[str | None, typer.Option(help="background, normal, high or urgent.")] = None,
+    diarize: Annotated[bool | None, typer.Option("--diarize/--no-diarize", help="Tell the speakers apart.")] = None,
+    num_speakers: Annotated[int | None, typer.Option(help="How many speakers there are, if known.")] = None,
+    model: Annotated[str | None, typer.Option(help="A Whisper model that the deployment serves.")] = None,
+    option: Annotated[list[str] | None, typer.Option(help="Any other option: name=value, value as JSON.")] = None,
+) -> None:
+    """Submit a recording and print the job's id."""
+    message = job_message(
+        option or [],
+        language=language,
+        priority=priority,
+        diarize=diarize,
+        num_speakers=num_speakers,
+        model=model,
+    )
+    recording = located(source)
+    typer.echo(_with_gateway(lambda gateway: _send(gateway, recording, message)))
+
+
+def watch(job: JobId) -> None:
+    """Show a job's progress until it has ended."""
+    console = Console(stderr=True)
+    _with_gateway(lambda gateway: follow(gateway, job, console))
+
+
+def transcript(
+    job: JobId, form: Annotated[Form, typer.Option("--format", help="What to print it as.")] = Form.TXT
+) -> None:
+    """Print a job's transcript."""
+    typer.echo(_with_gateway(lambda gateway: gateway.transcript(job, form)))
+
+
+def cancel(job: JobId) -> None:
+    """Cancel a job."""
+    _with_gateway(lambda gateway: gateway.cancel(job))
+
+
+def located(source: str) -> str | Path:
+    """Return the address as it is, or the path of the file; raise Failed if there is no such file."""
+    if "://" in source:
+        return source
+    if not Path(source).is_file():
+        raise Failed(f"there is no file '{source}'; give a path to a recording, or an http(s) address")
+    return Path(source)
+
+
+async def _send(gateway: Gateway, source: str | Path, message: dict[str, Any]) -> str:
+    if isinstance(source, Path):
+        return await gateway.upload(source, message)
+    return await gateway.submit({**message, "source": {"url": source}})
+
+
+def _with_gateway(do: Callable[[Gateway], Awaitable[T]]) -> T:
+    async def session() -> T:
+        async with Gateway.of(load(OperatorSettings)) as gateway:
+            return await do(gateway)
+
+    return asyncio.run(session())

@@ -1,0 +1,27 @@
+"""The operator's settings: the environment first, then what `scribe up` left in this folder while it runs."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import PREFIX, Settings
+
+HOME = Path(".scribe")
+"""Where the local mesh keeps everything, in the folder that the command is called from."""
+
+
+def _local_blobs() -> str:
+    return f"file://{(HOME / 'blobs').resolve()}"
+
+
+class OperatorSettings(Settings):
+    """The shared settings with this folder's cache and blobs, the gateway's address and the token it may ask for."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_file=HOME / "running.env")
+
+    gateway_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^/]+$")
+    token: SecretStr | None = None
+    cache: Path = HOME / "cache"
+    blobs_url: str = Field(default_factory=_local_blobs, pattern=r"^(file|s3|gs|az|memory)://")
+    transcriber_model: str = "base"
