@@ -1,0 +1,167 @@
+"""Whatever is delivered twice, crashes, is cancelled or comes out of order: the job ends, once, and nothing is lost."""
+
+import asyncio
+import threading
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.claims import Rules
+from shared.jobs.states import TERMINAL, JobState
+from shared.jobs.step import Step
+from shared.mesh.follow import pass_on
+from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.perform import Worker
+from shared.mesh.run import Executor
+from shared.mesh.work import Work
+from shared.messages import Event
+from shared.topology import Happening, Lane, Stage
+from shared.transcript import Output
+from tests.fakes.jobs import WINDOW, chunk_text, diarization, new_job, prepared, published
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+
+ATTEMPTS = 3
+FAULTS = ("none", "none", "none", "die", "die before passing on", "bug", "later", "give up", "cancel", "twice")
+
+Choices = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(FAULTS)), min_size=5, max_size=60)
+
+
+class Died(BaseException):
+    """The process was killed here."""
+
+
+class Fragile(MemoryPost):
+    """A post whose process may die at the next publish."""
+
+    doomed = False
+
+    async def event(self, event: Event) -> None:
+        """Keep the event, or die."""
+        self._live()
+        await super().event(event)
+
+    async def step(self, step: Step, lane: Lane) -> None:
+        """Keep the step, or die."""
+        self._live()
+        await super().step(step, lane)
+
+    def _live(self) -> None:
+        if self.doomed:
+            self.doomed = False
+            raise Died
+
+
+class World:
+    """One job, its messages that no worker has acked, and workers that fail as they are told."""
+
+    def __init__(self, chunks: int) -> None:
+        self.store, self.post, self.chunks = MemoryStore(), Fragile(), chunks
+        moved = new_job()
+        self.job = moved.job.id
+        self.store.jobs[self.job] = moved.job.model_copy(update={"outbox": ()})
+        self.queue = list(moved.steps)
+        self.workers = 0
+
+    async def deliver(self, place: int, fault: str) -> None:
+        """Deliver one waiting message to a fresh worker, which may fail; an unacked message stays."""
+        if not self.queue:
+            return
+        step = self.queue[place % len(self.queue)]
+        self.workers += 1
+        try:
+            await self._executor(step.stage, fault).run(step, threading.Event())
+        except Died:
+            pass
+        else:
+            self.queue.remove(step)
+        self.post.doomed = False
+        self._collect(twice=fault == "twice")
+
+    def _executor(self, stage: Stage, fault: str) -> Executor:
+        rules = Rules(ATTEMPTS, 0.0)
+        worker = Worker(
+            stage, lambda work: self._do(work, fault), f"w{self.workers}", rules, WINDOW, 5.0, self._stand_in
+        )
+        return Executor(worker, self.store, self.post)
+
+    async def _do(self, work: Work, fault: str) -> Output:
+        match fault:
+            case "die":
+                raise Died
+            case "bug":
+                raise ValueError(fault)
+            case "later":
+                raise TryLater(fault)
+            case "give up":
+                raise GiveUp(fault)
+            case "cancel":
+                await self._cancel()
+            case "die before passing on":
+                self.post.doomed = True
+        return self._output(work.step)
+
+    async def _stand_in(self, work: Work) -> Output:
+        return self._output(work.step)
+
+    async def _cancel(self) -> None:
+        job = await self.store.find(self.job)
+        moved = moves.cancel(job, now(), WINDOW)
+        if moved.job is not job:
+            saved = await self.store.save(job, moved.job)
+            assert saved is not None
+            await pass_on(self.store, self.post, moves.Moved(saved, moved.facts))
+
+    def _output(self, step: Step) -> Output:
+        outputs: dict[Stage, Output] = {
+            Stage.DOWNLOADER: prepared(self.chunks),
+            Stage.DIARIZER: diarization(),
+            Stage.ENHANCER: published(),
+        }
+        return outputs.get(step.stage) or chunk_text(step.part)
+
+    def _collect(self, *, twice: bool) -> None:
+        fresh = [*self.post.steps, *(step for step, _ in self.post.delayed)]
+        self.queue += fresh * (2 if twice else 1)
+        self.post.steps.clear()
+        self.post.delayed.clear()
+
+
+async def live(chunks: int, choices: list[tuple[int, str]]) -> World:
+    """Return the world after the chosen deliveries and then as many quiet ones as it takes."""
+    world = World(chunks)
+    for place, fault in choices:
+        await world.deliver(place, fault)
+    for _ in range(500):
+        if not world.queue:
+            return world
+        await world.deliver(0, "none")
+    raise AssertionError("the messages never end")
+
+
+@settings(max_examples=300, deadline=None)
+@given(chunks=st.integers(0, 6), choices=Choices)
+def test_every_job_ends_once_whatever_happens_on_the_way(chunks: int, choices: list[tuple[int, str]]) -> None:
+    """No message is left, the job is terminal, its facts are numbered without a gap, and one of them ends it."""
+    world = asyncio.run(live(chunks, choices))
+    job = world.store.jobs[world.job]
+    assert job.state in TERMINAL
+    facts = {event.sequence: event for event in world.post.events if event.happening is not Happening.PROGRESS}
+    assert sorted(facts) == list(range(2, job.sequence + 1))
+    ends = Counter(event.happening for event in facts.values() if event.happening is not Happening.SEGMENTS)
+    assert ends == {Happening(job.state): 1}
+    assert job.outbox == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(chunks=st.integers(1, 6), choices=Choices)
+def test_a_completed_job_has_every_chunk_once(chunks: int, choices: list[tuple[int, str]]) -> None:
+    """The committed outputs of a completed job are those of all its chunks, in order."""
+    world = asyncio.run(live(chunks, choices))
+    job = world.store.jobs[world.job]
+    if job.state is JobState.COMPLETED:
+        outputs = asyncio.run(world.store.outputs(job, [Stage.TRANSCRIBER]))[Stage.TRANSCRIBER]
+        assert list(outputs) == [chunk_text(part) for part in range(chunks)]
