@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field, StringConstraints
 from pydantic_settings import NoDecode
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -21,37 +21,55 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Addresses that stand for others: what they carry is what is checked (RFC 6052 and RFC 3056 through `sixtofour`).
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
+# All that is handed out for the internet (RFC 4291): the standard library calls some of the rest global.
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+
+# What the standard library calls global but is not, or not to everybody.
+RESERVED: tuple[Network, ...] = (
+    ipaddress.IPv4Network("192.0.0.0/24"),  # protocol assignments (RFC 6890)
+    ipaddress.IPv4Network("192.88.99.0/24"),  # 6to4 relays, withdrawn (RFC 7526)
+    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure routes it to the platform of the machine that asks
+    ipaddress.IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+
 
 def _listed(value: Any) -> Any:
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
-AllowedNetworks = Annotated[
-    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+HostName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")]
+Opened = Annotated[
+    ipaddress.IPv4Network | ipaddress.IPv6Network | HostName,
+    Field(union_mode="left_to_right"),
 ]
-"""SCRIBE_ALLOWED_NETWORKS: networks such as `10.1.0.0/16`, a comma between them."""
+AllowedNetworks = Annotated[tuple[Opened, ...], NoDecode, BeforeValidator(_listed)]
+"""SCRIBE_ALLOWED_NETWORKS: networks and host names such as `10.1.0.0/16,minio`, a comma between them."""
 
 
 class PrivateAddress(Exception):
     """An address that is not public and that no setting opens."""
 
-    def __init__(self, host: str, address: object) -> None:
+    def __init__(self, host: str, address: Address) -> None:
         super().__init__(
-            f"'{host}' is at {address}, which is not a public address; SCRIBE_ALLOWED_NETWORKS can open it"
+            f"address {address} of host '{host}' is {_kind(address)}; allow it with SCRIBE_ALLOWED_NETWORKS"
         )
 
 
 class AddressGuard:
-    """Says which addresses may be asked: public ones, and those inside `allowed`."""
+    """Says which addresses may be asked: public ones, those inside `allowed`, and those of hosts named there."""
 
-    def __init__(self, allowed: Iterable[Network]) -> None:
-        self._allowed = tuple(allowed)
+    def __init__(self, allowed: Iterable[Network | str]) -> None:
+        entries = tuple(allowed)
+        self._hosts = frozenset(entry for entry in entries if isinstance(entry, str))
+        self._allowed = tuple(entry for entry in entries if not isinstance(entry, str))
 
     def check(self, host: str, address: str) -> None:
         """Raise PrivateAddress if `address`, which `host` stands for, may not be asked."""
+        if host.lower().rstrip(".") in self._hosts:
+            return
         literal = ipaddress.ip_address(address.partition("%")[0])
         for each in _meant(literal):
-            if not each.is_global or each.is_multicast:
+            if not _is_public(each):
                 self._check_allowed(host, each)
 
     def check_url(self, url: str) -> None:
@@ -64,6 +82,26 @@ class AddressGuard:
     def _check_allowed(self, host: str, address: Address) -> None:
         if not any(address.version == network.version and address in network for network in self._allowed):
             raise PrivateAddress(host, address)
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and not (address in GLOBAL_UNICAST or address in NAT64):
+        return False
+    listed = any(address.version == network.version and address in network for network in RESERVED)
+    return address.is_global and not (listed or address.is_multicast or address.is_reserved)
+
+
+def _kind(address: Address) -> str:
+    """Return in a word why an address is not public."""
+    kinds = {
+        "unspecified": address.is_unspecified,
+        "loopback": address.is_loopback,
+        "link-local": address.is_link_local,
+        "multicast": address.is_multicast,
+        "reserved": address.is_reserved,
+        "private": address.is_private,
+    }
+    return next((kind for kind, applies in kinds.items() if applies), "not a public one")
 
 
 def _meant(address: Address) -> list[Address]:

@@ -1,10 +1,25 @@
 """Sealing a source: the job document keeps it encrypted, because its query and headers may hold secrets."""
 
+from typing import Annotated
 from urllib.parse import urlsplit, urlunsplit
 
 from cryptography.fernet import Fernet, InvalidToken
+from pydantic import AfterValidator, SecretStr
+from pydantic_core import PydanticCustomError
 
 from shared.options import Source
+
+
+def _fernet_key(key: SecretStr) -> SecretStr:
+    try:
+        Fernet(key.get_secret_value())
+    except ValueError:
+        raise PydanticCustomError("seal_key", "must be 32 random bytes in URL-safe base64 (a Fernet key)") from None
+    return key
+
+
+SealKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
+"""SCRIBE_SEAL_KEY: the one key of the deployment; `Fernet.generate_key()` makes one."""
 
 
 class WrongSealKey(Exception):
@@ -17,8 +32,8 @@ class WrongSealKey(Exception):
 class Seal:
     """Seals and opens sources with a Fernet key (32 bytes, URL-safe base64); raises ValueError for any other key."""
 
-    def __init__(self, key: str) -> None:
-        self._fernet = Fernet(key.encode())
+    def __init__(self, key: SecretStr) -> None:
+        self._fernet = Fernet(key.get_secret_value())
 
     def seal(self, source: Source) -> str:
         """Return the source as a token that only this key opens."""
@@ -36,5 +51,10 @@ def shown(source: Source) -> Source:
     """Return the source as the document may show it: no query, no fragment, no headers."""
     if source.url is None:
         return source
-    bare = urlunsplit(urlsplit(source.url)._replace(query="", fragment=""))
-    return Source(url=bare)
+    return Source(url=shown_url(source.url))
+
+
+def shown_url(url: str) -> str:
+    """Return an address without what may be secret: user, password, query and fragment."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))

@@ -20,7 +20,7 @@ from shared.transcript import SAMPLE_RATE, Turn
 SPEECH = "pyannote-segmentation-3.0"
 
 CLUSTERING = {"method": "centroid", "threshold": 0.7, "min_cluster_size": 12}
-"""For CAM++ voices: an error rate of 0.052 on pyannote's sample, the best of what was tried there."""
+"""For CAM++ voices: on pyannote's sample every threshold from 0.55 to 0.95 finds the two, with an error of 0.052."""
 
 SHARES = {"segmentation": (0.0, 0.2), "speaker_counting": (0.2, 0.0), "embeddings": (0.2, 0.8)}
 """Where a leg of the pipeline begins, and its part of the time, on a CPU; what comes after them takes none."""

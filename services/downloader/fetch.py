@@ -6,12 +6,11 @@ aiohttp's own messages may quote an address with its query.
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientSession, ClientTimeout, InvalidURL
-from aiohttp import ServerTimeoutError
+from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientTimeout, InvalidURL, ServerTimeoutError
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
@@ -59,10 +58,13 @@ class Fetcher:
         """
         first = url = _http_url(address, "the source")
         timeout = ClientTimeout(total=None, sock_connect=self.idle, sock_read=self.idle)
-        async with guarded_session(self.guard, timeout) as session:
+        async with guarded_session(self.guard) as session:
             for _ in range(self.max_redirects + 1):
-                sent = HEADERS | _sendable(headers) if url.origin() == first.origin() else HEADERS
-                onward = await _hop(session, url, sent, sink)
+                sent = _sendable(headers) if url.origin() == first.origin() else {}
+                with _plainly(shown_url(str(url))):
+                    self.guard.check_url(str(url))
+                    request = session.get(url, headers=HEADERS | sent, allow_redirects=False, timeout=timeout)
+                    onward = await _hop(request, sink)
                 if onward is None:
                     return
                 url = onward
@@ -72,17 +74,16 @@ class Fetcher:
         )
 
 
-async def _hop(session: ClientSession, url: URL, headers: Mapping[str, str], sink: Sink) -> URL | None:
+async def _hop(request: AbstractAsyncContextManager[ClientResponse], sink: Sink) -> URL | None:
     """Write the body to `sink`, or return the address to go on to."""
-    with _plainly(shown_url(str(url))):
-        async with session.get(url, headers=headers, allow_redirects=False) as response:
-            if response.status in REDIRECTS:
-                return _onward(response)
-            _refuse_failure(response)
-            if response.content_length is not None:
-                sink.expect(response.content_length)
-            async for piece in response.content.iter_chunked(PIECE_BYTES):
-                await sink.write(piece)
+    async with request as response:
+        if response.status in REDIRECTS:
+            return _onward(response)
+        _refuse_failure(response)
+        if response.content_length is not None:
+            sink.expect(response.content_length)
+        async for piece in response.content.iter_chunked(PIECE_BYTES):
+            await sink.write(piece)
     return None
 
 
@@ -107,11 +108,11 @@ def _http_url(address: str, what: str) -> URL:
         raise GiveUp(f"{what} is no address that can be fetched") from None
 
 
-def _sendable(headers: Mapping[str, str]) -> Mapping[str, str]:
+def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if name.lower() in OURS or not HEADER_NAME.match(name) or not HEADER_VALUE.match(value):
             raise GiveUp(f"the source's header '{name}' cannot be sent; leave it out of the job")
-    return headers
+    return dict(headers)
 
 
 def _refuse_failure(response: ClientResponse) -> None:

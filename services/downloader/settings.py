@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from shared.addresses import AllowedNetworks
+from shared.seal import SealKey
 from shared.settings import Settings
 
 
@@ -14,7 +15,7 @@ class DownloaderSettings(Settings):
     `work_dir` needs room for a recording of `max_bytes` and 32 kB for each second of it, times the prefetch.
     """
 
-    seal_key: SecretStr
+    seal_key: SealKey
     allowed_networks: AllowedNetworks = ()
     max_bytes: int = Field(4 * 1024**3, ge=1)
     max_download_seconds: float = Field(3_600.0, gt=0)

@@ -29,12 +29,13 @@ async def pieces(file: IO[bytes], check: Callable[[], None]) -> AsyncIterator[by
 
 
 class Spool:
-    """Takes up to `limit` bytes into `file`; `check` may raise between pieces, `progress` hears fractions."""
+    """Takes up to `limit` bytes of `name` into `file`; `check` may raise between pieces, `progress` hears fractions."""
 
     def __init__(
-        self, file: IO[bytes], limit: int, check: Callable[[], None], progress: Callable[[float], None]
+        self, file: IO[bytes], name: str, limit: int, check: Callable[[], None], progress: Callable[[float], None]
     ) -> None:
-        self._file, self._limit, self._check, self._progress = file, limit, check, progress
+        self._file, self._name, self._limit = file, name, limit
+        self._check, self._progress = check, progress
         self._hash, self._expected = hashlib.sha256(), 0
         self.size = 0
 
@@ -63,4 +64,4 @@ class Spool:
 
     def _refuse_above_limit(self, size: int) -> None:
         if size > self._limit:
-            raise GiveUp(f"the recording is larger than {self._limit} bytes; raise SCRIBE_MAX_BYTES to allow it")
+            raise GiveUp(f"{self._name} is larger than {self._limit} bytes; raise SCRIBE_MAX_BYTES to allow it")

@@ -1,12 +1,12 @@
 """What the notifier does: POST one event to one webhook, and say how that went."""
 
 from typing import Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
 from shared.options import Webhook
+from shared.seal import shown_url
 from shared.transcript import Delivered
 
 GONE = 410
@@ -28,7 +28,7 @@ async def deliver(work: Work, sender: Sender) -> Delivered:
     hook = target(work)
     body = Event.of(work.job, fact).model_dump_json()
     status = await sender.send(hook.url, work.job.tenant, f"{work.job.id}:{fact.sequence}", body)
-    place = shown(hook.url)
+    place = shown_url(hook.url)
     if status == GONE:
         raise GiveUp(f"{place} answered 410: it wants no more of these")
     if status not in OK:
@@ -39,8 +39,3 @@ async def deliver(work: Work, sender: Sender) -> Delivered:
 def target(work: Work) -> Webhook:
     """Return the webhook that the step's part names."""
     return work.job.options.webhooks[work.step.part % TARGETS]
-
-
-def shown(url: str) -> str:
-    """Return the address without its query, where secrets tend to hide."""
-    return urlunsplit(urlsplit(url)._replace(query="", fragment=""))

@@ -177,14 +177,14 @@ def test_a_voice_is_the_same_alone_and_in_a_batch(model_store: ModelStore, sampl
     """Beside a longer crop a voice hardly changes, other people's differ, and too little speech is no voice."""
     voices = CamPlusPlus(model_store.fetch("campplus-zh-en")).eval()
     samples = torch.from_numpy(np.frombuffer(sample, "<i2").astype(np.float32) / 32768)
-    # By the reference one person talks from 6.7 s to 9 s, the other from 10 s to 14 s.
-    window = samples[6 * SAMPLE_RATE : 14 * SAMPLE_RATE][None, None].repeat(3, 1, 1)
+    # By the reference one person talks from 15 s to 18 s, the other from 19 s to 21 s.
+    window = samples[14 * SAMPLE_RATE : 22 * SAMPLE_RATE][None, None].repeat(3, 1, 1)
     weights = torch.zeros(3, 80)
-    weights[0, 10:30] = weights[1, 42:80] = weights[2, 10:11] = 1
+    weights[0, 50:70] = weights[1, 10:40] = weights[2, 10:11] = 1
     with torch.inference_mode():
         together, alone = voices(window, weights), voices(window[:1], weights[:1])
     alike = torch.nn.functional.cosine_similarity
-    assert alike(together[0], alone[0], dim=0) > 0.95
+    assert alike(together[0], alone[0], dim=0) > 0.9
     assert alike(together[0], together[1], dim=0) < 0.5
     assert together[2].isnan().all()
 

@@ -1,0 +1,116 @@
+"""Which addresses the mesh may reach on somebody's behalf."""
+
+from ipaddress import ip_network
+
+import pytest
+from aiohttp import ThreadedResolver
+from aiohttp.abc import ResolveResult
+from pydantic import ValidationError
+
+from services.downloader.settings import DownloaderSettings
+from shared.addresses import AddressGuard, GuardedResolver, PrivateAddress
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+REFUSED = {
+    "0.0.0.0": "unspecified",
+    "10.0.0.1": "private",
+    "127.0.0.1": "loopback",
+    "127.255.255.254": "loopback",
+    "100.64.0.1": "not a public one",
+    "100.100.100.200": "not a public one",
+    "169.254.169.254": "link-local",
+    "172.16.0.1": "private",
+    "192.168.1.1": "private",
+    "192.0.0.8": "",
+    "192.88.99.1": "",
+    "168.63.129.16": "",
+    "198.18.0.1": "",
+    "224.0.0.1": "multicast",
+    "240.0.0.1": "reserved",
+    "255.255.255.255": "",
+    "::": "unspecified",
+    "::1": "loopback",
+    "::7f00:1": "",
+    "::ffff:127.0.0.1": "loopback",
+    "::ffff:10.0.0.1": "private",
+    "64:ff9b::a00:1": "private",
+    "64:ff9b:1::1": "",
+    "2002:7f00:1::": "loopback",
+    "2002:a00:1::1": "private",
+    "2001:0:1::1": "",
+    "2001:db8::1": "",
+    "3fff::1": "",
+    "fc00::1": "private",
+    "fd00:ec2::254": "private",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local",
+    "fec0::1": "",
+    "ff02::1": "multicast",
+}
+PUBLIC = ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
+SPELT = ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "0", "0xa.0.0.1", "012.0.0.1"]
+
+
+@pytest.mark.parametrize(("address", "kind"), REFUSED.items())
+def test_an_address_that_is_not_public_is_refused(address: str, kind: str) -> None:
+    """Every kind of private address is refused, also inside an IPv6 one; the message says which, of whom, and why."""
+    with pytest.raises(PrivateAddress, match=f"of host 'host.test' is .*{kind}.*SCRIBE_ALLOWED_NETWORKS"):
+        AddressGuard(()).check("host.test", address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_a_public_address_may_be_asked(address: str) -> None:
+    """What is on the internet can be fetched."""
+    AddressGuard(()).check("host.test", address)
+
+
+@pytest.mark.parametrize("host", [*SPELT, "127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]"])
+def test_an_address_in_an_odd_spelling_is_refused(host: str) -> None:
+    """Decimal, octal, hexadecimal and short hosts are read as sockets read them."""
+    with pytest.raises(PrivateAddress):
+        AddressGuard(()).check_url(f"http://{host}/a.wav")
+
+
+def test_networks_and_hosts_can_be_opened() -> None:
+    """The setting opens what it names, in any of its spellings, and nothing else."""
+    guard = AddressGuard([ip_network("127.0.0.0/8"), "minio"])
+    for host, address in [("a", "127.0.0.1"), ("a", "::ffff:127.0.0.1"), ("MinIO.", "10.1.2.3")]:
+        guard.check(host, address)
+    for host, address in [("a", "10.0.0.1"), ("a.minio", "10.1.2.3"), ("a", "::1")]:
+        with pytest.raises(PrivateAddress):
+            guard.check(host, address)
+
+
+async def test_a_name_is_vetted_by_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One private address among a name's addresses refuses the name; what is returned is what was vetted."""
+    known = {"good.test": ["8.8.8.8", "2606:4700::1111"], "bad.test": ["8.8.8.8", "10.0.0.1"]}
+
+    async def resolve(self: object, host: str, port: int, family: int) -> list[ResolveResult]:
+        del self
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0) for each in known[host]
+        ]
+
+    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    resolver = GuardedResolver(AddressGuard(()))
+    assert [each["host"] for each in await resolver.resolve("good.test", 80)] == known["good.test"]
+    with pytest.raises(PrivateAddress, match=r"address 10\.0\.0\.1 of host 'bad\.test' is private"):
+        await resolver.resolve("bad.test", 80)
+
+
+def test_the_setting_is_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks and host names are told apart."""
+    monkeypatch.setenv("SCRIBE_SEAL_KEY", KEY)
+    monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", "10.0.0.0/8, fd00::/8,127.0.0.1, MinIO.internal")
+    networks = tuple(map(ip_network, ("10.0.0.0/8", "fd00::/8", "127.0.0.1")))
+    assert DownloaderSettings().allowed_networks == (*networks, "minio.internal")
+
+
+@pytest.mark.parametrize("wrong", ["10.0.0.1/8", "10.0.0.0/33", "http://minio", "a b"])
+def test_a_mistyped_network_stops_the_start(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """A network with host bits, or anything that is no name, is an error and not a name that opens nothing."""
+    monkeypatch.setenv("SCRIBE_SEAL_KEY", KEY)
+    monkeypatch.setenv("SCRIBE_ALLOWED_NETWORKS", wrong)
+    with pytest.raises(ValidationError):
+        DownloaderSettings()
