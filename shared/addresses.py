@@ -85,8 +85,8 @@ class AddressGuard:
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and not (address in GLOBAL_UNICAST or address in NAT64):
-        return False
+    if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST:
+        return address in NAT64
     listed = any(address.version == network.version and address in network for network in RESERVED)
     return address.is_global and not (listed or address.is_multicast or address.is_reserved)
 

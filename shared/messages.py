@@ -34,10 +34,13 @@ class Submit(Options):
             raise PydanticCustomError("uuid", "must be a UUID (version 7 keeps the database in order)") from None
 
     def lane(self, amqp_priority: int | None) -> Lane:
-        """Return the job's lane: the body's word, else the AMQP property, else normal."""
+        """Return the job's lane: the body's word, else the AMQP property, else normal.
+
+        A property of 0 is no choice: clients send it when nobody chose, so background is for the body to ask.
+        """
         if self.priority is not None:
             return Lane[self.priority.upper()]
-        return Lane.NORMAL if amqp_priority is None else Lane(min(max(amqp_priority, 0), max(Lane)))
+        return Lane(min(amqp_priority, max(Lane))) if amqp_priority else Lane.NORMAL
 
 
 class Message(BaseModel):

@@ -100,7 +100,8 @@ class PyannoteEngine:
         return pipeline.instantiate({"segmentation": {"min_duration_off": 0.0}, "clustering": CLUSTERING})
 
     def _named(self) -> Any:
-        pipeline = Pipeline.from_pretrained(self._store.fetch(self.model))
+        folder = self._store.fetch(self.model)
+        pipeline = Pipeline.from_pretrained(folder) if (folder / "config.yaml").is_file() else None
         if not isinstance(pipeline, SpeakerDiarization):
             raise GiveUp(
                 f"'{self.model}' is no pyannote speaker diarization pipeline; set SCRIBE_DIARIZER_MODEL to one"

@@ -49,14 +49,14 @@ class Track:
         self._damaged: list[float] = []
         self._ended: float | None = None
 
-    def packets(self) -> Iterator[Packet[Any]]:
+    def packets(self) -> "Iterator[Packet[Any]]":
         """Yield the stream's packets up to the end or to where the container can no longer be read."""
         try:
             yield from self._container.demux(self._stream)
         except FFmpegError:
             self._ended = self._seconds
 
-    def take(self, packet: Packet[Any]) -> None:
+    def take(self, packet: "Packet[Any]") -> None:
         """Decode a packet; one that is damaged is noted and left out."""
         try:
             for frame in packet.decode():

@@ -208,9 +208,17 @@ async def test_a_pipeline_is_loaded_by_name(model_store: ModelStore, tmp_path: P
     """A checkpoint laid out like community-1, in the operator's folder, is used without any hub."""
     lay_out(tmp_path / "acme--pipeline", model_store.fetch("pyannote-segmentation-3.0"))
     named = PyannoteEngine(ModelStore(tmp_path, tmp_path), DiarizerSettings(diarizer_model="acme/pipeline"))
-    made = await diarize(work(len(sample) // 2), named, await blobs(sample))
+    start = sample[: 2 * 11 * SAMPLE_RATE]  # its voices are slow, and say nothing
+    made = await diarize(work(len(start) // 2), named, await blobs(start))
     assert made.model == "acme/pipeline"
     assert made.turns
+
+
+async def test_a_model_that_finds_no_speakers_is_refused(model_store: ModelStore) -> None:
+    """A name of the wrong kind is given up on, and the message says which setting to change."""
+    whisper = PyannoteEngine(model_store, DiarizerSettings(diarizer_model="tiny.en"))
+    with pytest.raises(GiveUp, match="SCRIBE_DIARIZER_MODEL"):
+        await diarize(work(SAMPLE_RATE), whisper, await blobs(bytes(2 * SAMPLE_RATE)))
 
 
 def lay_out(folder: Path, segmentation: Path) -> None:

@@ -73,9 +73,10 @@ def test_every_wrong_field_is_named_at_once() -> None:
     ("priority", "amqp", "lane"),
     [
         (None, None, Lane.NORMAL),
-        (None, 0, Lane.BACKGROUND),
+        (None, 0, Lane.NORMAL),
         (None, 3, Lane.URGENT),
         (None, 255, Lane.URGENT),
+        ("background", 3, Lane.BACKGROUND),
         ("high", 0, Lane.HIGH),
     ],
 )
