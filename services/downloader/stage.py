@@ -101,7 +101,7 @@ async def _decode(work: Work, name: str, received: IO[bytes], size: int, decoded
 
 def _name(source: Source) -> str:
     """Return what the recording is called in messages."""
-    return source.object if source.url is None else shown_url(source.url)  # type: ignore[return-value] - one is given
+    return shown_url(source.url) if source.url is not None else source.object or ""
 
 
 def _within(work: Work, start: float, end: float) -> Callable[[float], None]:

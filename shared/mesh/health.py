@@ -35,11 +35,15 @@ class Health:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    async def check(self) -> tuple[bool, dict[str, str]]:
+        """Return whether every part answers, and for each `ok` or what is wrong with it."""
+        wrong = await asyncio.gather(*map(_wrong, self._pings.values()))
+        return not any(wrong), {name: each or "ok" for name, each in zip(self._pings, wrong, strict=True)}
+
     async def _ready(self, request: web.Request) -> web.Response:
         del request
-        wrong = dict(zip(self._pings, await asyncio.gather(*map(_wrong, self._pings.values())), strict=True))
-        parts = {name: problem or "ok" for name, problem in wrong.items()}
-        return web.json_response(parts, status=503 if any(wrong.values()) else 200)
+        well, parts = await self.check()
+        return web.json_response(parts, status=200 if well else 503)
 
 
 async def _wrong(ping: Ping) -> str | None:

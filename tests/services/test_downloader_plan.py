@@ -1,6 +1,5 @@
 """Cutting a recording: pure, so its promises are checked on whatever recordings hypothesis thinks of."""
 
-
 from hypothesis import given
 from hypothesis import strategies as st
 

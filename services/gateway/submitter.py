@@ -1,0 +1,74 @@
+"""Asking intake: the same messages as any publisher's, and the wait for the reply."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from pydantic_core import to_json
+
+from shared.messages import Reply
+from shared.topology import JOBS, Lane
+
+Publish = Callable[..., Awaitable[None]]
+
+
+class NoReply(Exception):
+    """The broker has the message, but intake did not answer in time."""
+
+
+class Asks(Protocol):
+    """What can ask intake."""
+
+    async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+        """Return intake's reply; raise NoReply."""
+
+
+class Submitter:
+    """Publishes to the jobs exchange and takes the replies on a queue of its own."""
+
+    def __init__(self, connection: AbstractRobustConnection, publish: Publish, seconds: float) -> None:
+        self._connection, self._publish, self._seconds = connection, publish, seconds
+        self._queue = f"reply.{uuid4()}"
+        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+
+    async def open(self) -> None:
+        """Declare the reply queue, which goes with the connection, and listen on it."""
+        channel = await self._connection.channel()
+        queue = await channel.declare_queue(self._queue, exclusive=True, auto_delete=True)
+        await queue.consume(self._take, no_ack=True)
+
+    async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+        """Return intake's reply to a message; raise NoReply if none comes in time."""
+        about = str(uuid4())
+        self._waiting[about] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._publish(
+                    *(JOBS.name, key, to_json(message)),
+                    reply_to=self._queue,
+                    correlation_id=about,
+                    priority=_priority(message),
+                )
+                return await self._waiting[about]
+        except TimeoutError:
+            raise NoReply from None
+        finally:
+            del self._waiting[about]
+
+    async def _take(self, message: AbstractIncomingMessage) -> None:
+        waiting = self._waiting.get(message.correlation_id or "")
+        if waiting is not None and not waiting.done():
+            waiting.set_result(Reply.model_validate_json(message.body))
+
+
+def _priority(message: dict[str, Any]) -> int:
+    # A lane that is none is intake's to reject; it travels in the usual one.
+    return Lane.__members__.get(str(message.get("priority", "")).upper(), Lane.NORMAL)
+
+
+async def connect(url: str) -> AbstractRobustConnection:
+    """Return the connection that replies and events come on."""
+    return await aio_pika.connect_robust(url, client_properties={"connection_name": "scribe gateway"})

@@ -1,0 +1,207 @@
+"""Decoding and hearing: real speech in real containers, whole, damaged and in disguise."""
+
+import io
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from services.downloader.decode import decode
+from services.downloader.track import Sound
+from services.downloader.voice import SLICE, speech
+from shared.mesh.outcomes import GiveUp
+from tests.recordings import RATE, SAMPLE, samples
+
+Samples = npt.NDArray[np.int16]
+
+
+def quiet(*_: object) -> None:
+    """Neither stop nor listen."""
+
+
+def decoded(recording: bytes, longest: float = 60) -> tuple[Sound, Samples]:
+    """Return what decoding said and what it wrote."""
+    pcm = io.BytesIO()
+    sound = decode(io.BytesIO(recording), len(recording), pcm, longest, quiet, quiet)
+    return sound, np.frombuffer(pcm.getvalue(), np.int16)
+
+
+def recorded(kind: str, codec: str, *, late: float = 0.0, picture: bool = False, gap: float = 0.0) -> bytes:
+    """Return ten seconds of the sample in a container; sound sets in `late`, and halfway `gap` seconds are missing."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=kind) as container:
+        rate = 48_000 if codec == "libopus" else RATE
+        film = container.add_stream("mpeg4", rate=10) if picture else None
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        if film is not None:
+            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+            for number in range(100):
+                frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))
+                frame.pts, frame.time_base = number, Fraction(1, 10)
+                container.mux(film.encode(frame))
+            container.mux(film.encode(None))
+        resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
+        speech_samples = samples()[: 10 * RATE]
+        for at in range(0, len(speech_samples), RATE // 10):
+            frame = av.AudioFrame.from_ndarray(speech_samples[None, at : at + RATE // 10], "s16", "mono")
+            frame.sample_rate = RATE
+            if 5 * RATE <= at < (5 + gap) * RATE:
+                continue
+            frame.pts, frame.time_base = at + round(late * RATE), Fraction(1, RATE)
+            for resampled in resampler.resample(frame):
+                container.mux(stream.encode(resampled))
+        container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+CONTAINERS = [("mp3", "libmp3lame"), ("mp4", "aac"), ("ogg", "libopus"), ("webm", "libopus"), ("flac", "flac")]
+
+
+@pytest.mark.parametrize(("kind", "codec"), CONTAINERS)
+def test_any_container_becomes_sixteen_kilohertz(kind: str, codec: str) -> None:
+    """The samples are those of the recording: as many, and in the same place."""
+    sound, heard = decoded(recorded(kind, codec))
+    assert (sound.samples, sound.warnings) == (len(heard), ())
+    assert sound.samples == pytest.approx(10 * RATE, abs=0.1 * RATE)
+    assert abs(offset(heard)) < 0.08
+
+
+def offset(heard: Samples) -> float:
+    """Return by how many seconds what was heard lags behind the sample."""
+    envelopes = [
+        np.add.reduceat(np.abs(each[: 10 * RATE].astype(float)), range(0, min(len(each), 10 * RATE), 160))
+        for each in (heard, samples())
+    ]
+    ours, theirs = (each - each.mean() for each in envelopes)
+    return float(np.argmax(np.correlate(ours, theirs, "full")) - (len(theirs) - 1)) / 100
+
+
+def test_a_wav_file_comes_through_unchanged() -> None:
+    """Sound that is already as it must be is not touched."""
+    sound, heard = decoded(SAMPLE.read_bytes())
+    assert sound == Sound(30 * RATE, ())
+    assert np.array_equal(heard, samples())
+
+
+def test_the_sound_of_a_video_keeps_its_place() -> None:
+    """The first audio stream is taken, and when it sets in after the picture, silence fills the time before."""
+    sound, heard = decoded(recorded("matroska", "pcm_s16le", late=2, picture=True))
+    assert sound.warnings == ()
+    assert not heard[: 2 * RATE].any()
+    assert np.array_equal(heard[2 * RATE :][: 5 * RATE], samples()[: 5 * RATE])
+
+
+def test_a_gap_becomes_silence() -> None:
+    """What follows missing sound keeps its time."""
+    _, heard = decoded(recorded("matroska", "pcm_s16le", gap=3))
+    assert not heard[5 * RATE + 100 : 8 * RATE].any()
+    assert np.array_equal(heard[8 * RATE : 9 * RATE], samples()[8 * RATE : 9 * RATE])
+
+
+@pytest.mark.parametrize("recording", [b"no sound at all " * 500, b"\0" * 50_000, b"ID3" + b"x" * 5_000, b"{}"])
+def test_garbage_is_given_up_on(recording: bytes) -> None:
+    """What no demuxer knows is said to be unreadable."""
+    with pytest.raises(GiveUp, match=r"no format that can be read|nothing of it can be decoded"):
+        decoded(recording)
+
+
+def test_a_film_without_sound_is_given_up_on() -> None:
+    """A container without an audio stream is named as that."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        film = container.add_stream("mpeg4", rate=10)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        container.mux(film.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))))
+        container.mux(film.encode(None))
+    with pytest.raises(GiveUp, match="no audio stream"):
+        decoded(file.getvalue())
+
+
+def test_a_recording_longer_than_the_limit_is_given_up_on() -> None:
+    """The samples are counted, whatever the header says, and the setting is named."""
+    with pytest.raises(GiveUp, match=r"longer than 9\.5 s; raise SCRIBE_MAX_DURATION"):
+        decoded(recorded("mp3", "libmp3lame"), longest=9.5)
+
+
+def test_a_damaged_tail_keeps_what_came_before_it() -> None:
+    """Half a recording is transcribed, with a warning that says where it ends."""
+    whole = recorded("mp3", "libmp3lame")
+    noise = np.random.default_rng(0).bytes(len(whole) // 2)
+    sound, heard = decoded(whole[: len(whole) // 2] + noise)
+    assert sound.samples >= 4.5 * RATE
+    assert "damaged" in sound.warnings[0]
+    assert abs(offset(heard[: 4 * RATE])) < 0.08
+
+
+def test_a_recording_that_is_cut_off_says_so() -> None:
+    """A header that promises more than there is leaves a warning."""
+    whole = recorded("flac", "flac")
+    sound, _ = decoded(whole[: len(whole) // 2])
+    assert any("cut off: it says it lasts 10.0 s" in warning for warning in sound.warnings)
+
+
+def test_a_playlist_opens_nothing(tmp_path: Path) -> None:
+    """Neither a file nor an address that a recording names is read in its stead."""
+    secret = tmp_path / "secret.wav"
+    secret.write_bytes(SAMPLE.read_bytes())
+    playlists = [
+        f"ffconcat version 1.0\nfile '{secret}'\n",
+        f"ffconcat version 1.0\noption safe 0\nfile '{secret}'\n",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:30\n#EXTINF:30.0,\n{secret}\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n",
+    ]
+    for playlist in playlists:
+        with pytest.raises(GiveUp, match="no format that can be read"):
+            decoded(playlist.encode())
+
+
+def test_decoding_stops_when_it_is_told_to() -> None:
+    """The check is called between packets, so a stop is seen at once."""
+    stop = threading.Event()
+
+    def check() -> None:
+        if stop.is_set():
+            raise InterruptedError
+
+    data = SAMPLE.read_bytes()
+    heard: list[float] = []
+
+    def told(fraction: float) -> None:
+        heard.append(fraction)
+        if len(heard) == 3:
+            stop.set()
+
+    with pytest.raises(InterruptedError):
+        decode(io.BytesIO(data), len(data), io.BytesIO(), 60, check, told)
+    assert heard == sorted(heard)
+    assert len(heard) == 3
+
+
+def test_speech_is_found_where_it_is() -> None:
+    """The sample begins with silence and talks nearly without a stop from second eight on."""
+    data = samples()
+    runs = speech(io.BytesIO(data.tobytes()), len(data), 0.5, quiet, quiet)
+    assert 6 * RATE < runs[0].start < 8 * RATE
+    assert sum(run.end - run.start for run in runs if run.start > 7.5 * RATE) > 20 * RATE
+
+
+def test_silence_has_no_speech() -> None:
+    """Nothing is heard where nothing is said."""
+    assert speech(io.BytesIO(bytes(20 * RATE)), 10 * RATE, 0.5, quiet, quiet) == []
+
+
+def test_slices_hear_what_the_whole_hears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long recording heard in slices has the same speech as heard at once, up to a few frames at the seams."""
+    data = np.tile(samples(), 3)
+    whole, sliced = np.zeros((2, len(data)), bool)
+    for seconds, said in ((SLICE // RATE, whole), (11, sliced)):
+        monkeypatch.setattr("services.downloader.voice.SLICE", seconds * RATE)
+        runs = speech(io.BytesIO(data.tobytes()), len(data), 0.5, quiet, quiet)
+        assert [edge for run in runs for edge in run] == sorted({edge for run in runs for edge in run})
+        for run in runs:
+            said[run.start : run.end] = True
+    assert np.mean(whole != sliced) < 0.02
