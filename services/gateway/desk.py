@@ -108,10 +108,12 @@ class Desk:
         """Yield a snapshot and then the events; listening begins first, so that nothing falls between the two."""
         with self.listeners.listening(job) as backlog:
             found = await self.store.find(job)
-            yield sent("snapshot", view(found).model_dump_json(), None)
-            if found.state not in TERMINAL:
-                async for event in told(backlog):
-                    yield event
+            yield sent({"happening": "snapshot", "job": job, **view(found).model_dump(mode="json", exclude={"id"})})
+            if found.state in TERMINAL:
+                yield sent({"happening": found.state, "job": job, "error": found.error})
+                return
+            async for event in told(backlog):
+                yield event
 
 
 def _message(body: bytes, field: str, tenant: str) -> Message:

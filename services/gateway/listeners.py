@@ -4,8 +4,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from pydantic_core import to_json
 
 from shared.messages import Event
 from shared.topology import EVENTS, Happening
@@ -74,14 +76,14 @@ async def told(backlog: asyncio.Queue[Event | None]) -> AsyncIterator[str]:
             yield ": still here\n\n"
             continue
         if event is None:
-            yield sent("lagging", "{}", None)
+            yield sent({"happening": "lagging"})
             return
-        yield sent(event.happening, event.model_dump_json(), event.sequence)
+        yield sent({**event.model_dump(mode="json", exclude={"body"}), **event.body})
         if event.happening in ENDS:
             return
 
 
-def sent(name: str, data: str, number: int | None) -> str:
-    """Return one server-sent event; `data` is one line of JSON."""
-    identity = "" if number is None else f"id: {number}\n"
-    return f"event: {name}\n{identity}data: {data}\n\n"
+def sent(data: dict[str, Any]) -> str:
+    """Return one server-sent event, named after what is happening and numbered with its sequence if it has one."""
+    identity = f"id: {data['sequence']}\n" if "sequence" in data else ""
+    return f"event: {data['happening']}\n{identity}data: {to_json(data).decode()}\n\n"

@@ -5,9 +5,16 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from services.operator.sse import Said
+from services.operator.sse import Told
 from shared.flow import FLOW, OUTSIDE
+from shared.jobs.states import JobState
 from shared.topology import Happening, Stage
+
+SNAPSHOT = "snapshot"
+"""How the gateway's stream begins: with the job as it stands."""
+
+SNAPSHOT = "snapshot"
+"""The gateway's first event: the job as it is when listening begins."""
 
 
 class Fractions:
@@ -16,15 +23,20 @@ class Fractions:
     def __init__(self) -> None:
         self.of = {stage: 0.0 for stage in FLOW if stage not in OUTSIDE}
 
-    def tell(self, event: Said) -> None:
+    def tell(self, event: Told) -> None:
         """Take one event: a stage that works has everything before it behind it, a completed job has all of it."""
-        if event["happening"] == Happening.COMPLETED:
+        if event.name == Happening.PROGRESS:
+            self._reach(Stage(event.data["body"]["stage"]), event.data["body"]["stage_fraction"])
+        if event.name == SNAPSHOT:
+            for stage, shown in event.data["stages"].items():
+                self._reach(Stage(stage), shown["fraction"])
+        if event.name == Happening.COMPLETED or event.data.get("state") == JobState.COMPLETED:
             self.of = dict.fromkeys(self.of, 1.0)
-        if event["happening"] == Happening.PROGRESS:
-            stage = Stage(event["stage"])
-            self.of[stage] = max(self.of[stage], event["stage_fraction"])
-            for before in FLOW[stage]:
-                self.of[before] = 1.0
+
+    def _reach(self, stage: Stage, fraction: float) -> None:
+        self.of[stage] = max(self.of[stage], fraction)
+        if fraction:
+            self.of |= dict.fromkeys(FLOW[stage], 1.0)
 
 
 class Bars:
@@ -49,7 +61,7 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def tell(self, event: Said) -> None:
+    def tell(self, event: Told) -> None:
         """Show what the event tells."""
         self._fractions.tell(event)
         for stage, fraction in self._fractions.of.items():

@@ -2,32 +2,32 @@
 
 from rich.console import Console
 
-from services.operator.bars import Bars
+from services.operator.bars import SNAPSHOT, Bars
 from services.operator.failed import Failed
 from services.operator.gateway import Gateway
-from services.operator.sse import Said
-from shared.topology import Happening
+from services.operator.sse import Told
+from shared.jobs.states import TERMINAL, JobState
 
-LAST = {Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED, Happening.REJECTED}
+LAGGING = "lagging"
+"""The gateway's last event for a listener that fell behind: listening again brings a new snapshot."""
 
 
-async def follow(gateway: Gateway, job: str, console: Console) -> Said:
-    """Show the job's bars until it has ended and return the event that ended it.
+async def follow(gateway: Gateway, job: str, console: Console) -> None:
+    """Show the job's bars and return when it is completed.
 
-    Raises Failed if the job did not complete, or if the stream of its events broke off.
+    Raises Failed if it ends in any other way, or if the stream of its events breaks off.
     """
-    last: Said = {}
     with Bars(console) as bars:
-        async for event in gateway.events(job):
-            bars.tell(event)
-            last = event
-    return _ended(job, last)
+        last = Told(LAGGING, {})
+        while last.name == LAGGING:
+            async for last in gateway.events(job):
+                bars.tell(last)
+    _check(job, last)
 
 
-def _ended(job: str, last: Said) -> Said:
-    happening = last.get("happening")
-    if happening not in LAST:
+def _check(job: str, last: Told) -> None:
+    state, said = (last.data["state"], last.data) if last.name == SNAPSHOT else (last.name, last.data.get("body", {}))
+    if state not in TERMINAL:
         raise Failed(f"the gateway's events of job {job} broke off before its end; type: scribe watch {job}")
-    if happening != Happening.COMPLETED:
-        raise Failed(f"job {job} {happening}: {last.get('error') or last.get('errors') or 'no reason was given'}")
-    return last
+    if state != JobState.COMPLETED:
+        raise Failed(f"job {job} {state}: {said.get('error') or 'no reason was given'}")

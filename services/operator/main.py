@@ -13,7 +13,12 @@ INTERRUPTED = 130
 
 def build() -> typer.Typer:
     """Return the command with all its subcommands."""
-    app = typer.Typer(help="Scribe Mesh on one machine, and its jobs.", no_args_is_help=True, add_completion=False)
+    app = typer.Typer(
+        help="Scribe Mesh on one machine, and its jobs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
     for command in (up.up, jobs.submit, jobs.watch, jobs.transcript, jobs.cancel, doctor.doctor, demo.demo):
         app.command()(command)
     app.add_typer(models.app, name="models")

@@ -21,14 +21,19 @@ from services.operator.jobs import located
 from services.operator.main import build, main
 from services.operator.message import job_message
 from services.operator.settings import OperatorSettings
-from services.operator.sse import events
+from services.operator.sse import Told, events
 from services.operator.up import scales
 
 QUIET = Console(quiet=True)
-STREAM = b"""event: accepted\ndata: {"happening": "accepted"}\n\n: still there\n\nevent: progress\n\
-data: {"happening": "progress", "stage": "transcriber", "part": 0, "fraction": 0.5, "stage_fraction": 0.25}\n\n"""
-COMPLETED = b'event: completed\ndata: {"happening": "completed",\ndata: "words": 7}\n\n'
-FAILED = b'event: failed\ndata: {"happening": "failed", "error": "no speech"}\n\n'
+STAGES = b'{"downloader": {"fraction": 1.0}, "transcriber": {"fraction": 0.0}}'
+STREAM = (
+    b'event: snapshot\ndata: {"state": "running", "stages": ' + STAGES + b"}\n\n: still here\n\n"
+    b'event: progress\nid: 2\ndata: {"body": {"stage": "transcriber", "stage_fraction": 0.25}}\n\n'
+)
+COMPLETED = b'event: completed\nid: 3\ndata: {"sequence": 3, "body": {"words": 7}}\n\n'
+FAILED = b'event: failed\ndata: {"body": {"error": "no speech"}}\n\n'
+OVER = b'event: snapshot\ndata: {"state": "cancelled", "error": null, "stages": {}}\n\n'
+LAGGING = b"event: lagging\ndata: {}\n\n"
 
 
 async def lines(text: bytes) -> AsyncIterator[bytes]:
@@ -45,10 +50,10 @@ def gateway_that(handle: Any) -> TestServer:
 
 
 async def test_events_are_read_whole_and_comments_are_passed_over() -> None:
-    """Data over several lines is one event; an event that was cut off is none."""
+    """An event that was cut off is none."""
     seen = [event async for event in events(lines(STREAM + COMPLETED + b'data: {"cut": "off"}\n'))]
-    assert [event["happening"] for event in seen] == ["accepted", "progress", "completed"]
-    assert seen[-1]["words"] == 7
+    assert [event.name for event in seen] == ["snapshot", "progress", "completed"]
+    assert seen[-1].data["body"] == {"words": 7}
 
 
 def test_options_are_json_or_text_and_a_dot_reaches_inside() -> None:
@@ -75,35 +80,44 @@ def test_a_bar_never_goes_back_and_what_lies_before_is_full() -> None:
     """Progress comes late or twice; a stage that works has its predecessors behind it."""
     fractions = Fractions()
     for fraction in (0.5, 0.2):
-        fractions.tell({"happening": "progress", "stage": "transcriber", "stage_fraction": fraction})
+        fractions.tell(Told("progress", {"body": {"stage": "transcriber", "stage_fraction": fraction}}))
     assert fractions.of == {"downloader": 1.0, "transcriber": 0.5, "diarizer": 0.0, "enhancer": 0.0}
-    fractions.tell({"happening": "completed"})
+    fractions.tell(Told("snapshot", {"state": "running", "stages": {"diarizer": {"fraction": 0.75}}}))
+    assert fractions.of == {"downloader": 1.0, "transcriber": 0.5, "diarizer": 0.75, "enhancer": 0.0}
+    fractions.tell(Told("completed", {"body": {}}))
     assert set(fractions.of.values()) == {1.0}
 
 
 @pytest.mark.parametrize(
-    ("end", "said"), [(FAILED, "job 7 failed: no speech"), (b"", "broke off before its end; type: scribe watch 7")]
+    ("stream", "said"),
+    [
+        (STREAM + FAILED, "job 7 failed: no speech"),
+        (STREAM, "broke off before its end; type: scribe watch 7"),
+        (OVER, "job 7 cancelled: no reason was given"),
+    ],
 )
-async def test_a_job_that_did_not_complete_fails_the_command(end: bytes, said: str) -> None:
+async def test_a_job_that_did_not_complete_fails_the_command(stream: bytes, said: str) -> None:
     """With the reason, or with how to go on watching."""
 
-    async def stream(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
         assert request.path == "/v1/jobs/7/events"
-        return web.Response(body=STREAM + end, content_type="text/event-stream")
+        return web.Response(body=stream, content_type="text/event-stream")
 
-    async with gateway_that(stream) as server, Gateway(str(server.make_url(""))) as gateway:
+    async with gateway_that(answer) as server, Gateway(str(server.make_url(""))) as gateway:
         with pytest.raises(Failed, match=said):
             await follow(gateway, "7", QUIET)
 
 
-async def test_a_completed_job_gives_its_last_event() -> None:
-    """The stream ends with it."""
+async def test_a_listener_that_fell_behind_listens_again() -> None:
+    """Until the job has ended."""
+    streams = [STREAM + LAGGING, STREAM + COMPLETED]
 
-    async def stream(_: web.Request) -> web.Response:
-        return web.Response(body=STREAM + COMPLETED, content_type="text/event-stream")
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=streams.pop(0), content_type="text/event-stream")
 
-    async with gateway_that(stream) as server, Gateway(str(server.make_url(""))) as gateway:
-        assert (await follow(gateway, "7", QUIET))["words"] == 7
+    async with gateway_that(answer) as server, Gateway(str(server.make_url(""))) as gateway:
+        await follow(gateway, "7", QUIET)
+    assert not streams
 
 
 async def test_a_file_goes_up_with_its_options_and_the_token(tmp_path: Path) -> None:
