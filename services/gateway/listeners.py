@@ -2,12 +2,10 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from pydantic_core import to_json
 
 from shared.messages import Event
 from shared.topology import EVENTS, Happening
@@ -15,21 +13,56 @@ from shared.topology import EVENTS, Happening
 BACKLOG = 256
 """Events that wait for one listener; one that falls further behind is let go."""
 
-KEEP_ALIVE_SECONDS = 15.0
-
-ENDS = {Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED}
-
 
 class TooManyListeners(Exception):
     """No more listeners fit."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} listeners are as many as fit (SCRIBE_GATEWAY_LISTENERS); try again later")
+
+
+class LetGo(Exception):
+    """The listener hears no more, though the job goes on; `happening` says why."""
+
+    def __init__(self, happening: str, reason: str) -> None:
+        super().__init__(reason)
+        self.happening = happening
+
+
+class Backlog:
+    """The events that one listener has not taken yet."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Event | LetGo] = asyncio.Queue()
+        self._open = True
+
+    async def next(self) -> Event:
+        """Return the next event once there is one; raise LetGo when there will be no more."""
+        item = await self._queue.get()
+        if isinstance(item, LetGo):
+            raise item
+        return item
+
+    def add(self, event: Event) -> None:
+        """Keep an event for the listener, or let it go if too many wait."""
+        if self._queue.qsize() >= BACKLOG:
+            self.close("lagging", f"more than {BACKLOG} events waited to be read; connect again")
+        elif self._open:
+            self._queue.put_nowait(event)
+
+    def close(self, happening: str, reason: str) -> None:
+        """Let the listener go once it has taken what waits."""
+        if self._open:
+            self._open = False
+            self._queue.put_nowait(LetGo(happening, reason))
+
 
 class Listeners:
-    """Everyone who listens, by job."""
+    """Everyone who listens, by tenant and job."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._by_job: defaultdict[str, set[asyncio.Queue[Event | None]]] = defaultdict(set)
+        self._by_job: defaultdict[tuple[str, str], set[Backlog]] = defaultdict(set)
 
     async def open(self, connection: AbstractRobustConnection) -> None:
         """Bind a queue that goes with the connection to every event."""
@@ -39,51 +72,30 @@ class Listeners:
         await queue.consume(self._take, no_ack=True)
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
-        event = Event.model_validate_json(message.body)
-        if event.job is not None:
-            self.tell(event.job, event)
+        self.tell(Event.model_validate_json(message.body))
 
-    def tell(self, job: str, event: Event) -> None:
-        """Hand the event to those who listen to the job."""
-        for backlog in self._by_job.get(job, ()):
-            if backlog.qsize() < BACKLOG:
-                backlog.put_nowait(event)
-            elif backlog.qsize() == BACKLOG:
-                backlog.put_nowait(None)
+    def tell(self, event: Event) -> None:
+        """Hand the event to those who listen to its job; a rejected message is no fact about a job."""
+        if event.job is not None and event.happening is not Happening.REJECTED:
+            for backlog in self._by_job.get((event.tenant, event.job), ()):
+                backlog.add(event)
 
     @contextmanager
-    def listening(self, job: str) -> Iterator[asyncio.Queue[Event | None]]:
-        """Give the events of a job from now on, None in place of what did not fit; raise TooManyListeners."""
+    def listening(self, tenant: str, job: str) -> Iterator[Backlog]:
+        """Give the events of a job from now on; raise TooManyListeners."""
         if sum(map(len, self._by_job.values())) >= self._most:
-            raise TooManyListeners
-        backlog: asyncio.Queue[Event | None] = asyncio.Queue()
-        self._by_job[job].add(backlog)
+            raise TooManyListeners(self._most)
+        backlog = Backlog()
+        self._by_job[tenant, job].add(backlog)
         try:
             yield backlog
         finally:
-            self._by_job[job].discard(backlog)
-            if not self._by_job[job]:
-                del self._by_job[job]
+            self._by_job[tenant, job].discard(backlog)
+            if not self._by_job[tenant, job]:
+                del self._by_job[tenant, job]
 
-
-async def told(backlog: asyncio.Queue[Event | None]) -> AsyncIterator[str]:
-    """Yield the events as server-sent events until one ends the job; a comment keeps the line open meanwhile."""
-    while True:
-        try:
-            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
-                event = await backlog.get()
-        except TimeoutError:
-            yield ": still here\n\n"
-            continue
-        if event is None:
-            yield sent({"happening": "lagging"})
-            return
-        yield sent({**event.model_dump(mode="json", exclude={"body"}), **event.body})
-        if event.happening in ENDS:
-            return
-
-
-def sent(data: dict[str, Any]) -> str:
-    """Return one server-sent event, named after what is happening and numbered with its sequence if it has one."""
-    identity = f"id: {data['sequence']}\n" if "sequence" in data else ""
-    return f"event: {data['happening']}\n{identity}data: {to_json(data).decode()}\n\n"
+    def close(self) -> None:
+        """Let everyone go: this gateway is going down."""
+        for backlogs in self._by_job.values():
+            for backlog in backlogs:
+                backlog.close("closing", "this gateway is going down; connect again")

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic_core import to_json
 
 from shared.messages import Reply
-from shared.topology import JOBS, Lane
+from shared.topology import CANCEL_KEY, JOBS, Lane
 
 Publish = Callable[..., Awaitable[None]]
 
@@ -18,12 +19,24 @@ Publish = Callable[..., Awaitable[None]]
 class NoReply(Exception):
     """The broker has the message, but intake did not answer in time."""
 
+    def __init__(self, job: str) -> None:
+        super().__init__(f"accepted by the broker, not confirmed by intake yet; ask GET /v1/jobs/{job}")
+        self.job = job
+
+
+class NotTaken(Exception):
+    """The broker did not confirm the message."""
+
+    def __init__(self, job: str) -> None:
+        super().__init__(f"the broker did not confirm the message; send it again with the id {job}: that is one job")
+        self.job = job
+
 
 class Asks(Protocol):
     """What can ask intake."""
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
-        """Return intake's reply; raise NoReply."""
+        """Return intake's reply; raise NotTaken, NoReply."""
 
 
 class Submitter:
@@ -41,22 +54,30 @@ class Submitter:
         await queue.consume(self._take, no_ack=True)
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
-        """Return intake's reply to a message; raise NoReply if none comes in time."""
+        """Return intake's reply to a message; raise NotTaken, or NoReply if none comes in time."""
         about = str(uuid4())
         self._waiting[about] = asyncio.get_running_loop().create_future()
         try:
+            await self._send(key, message, about)
             async with asyncio.timeout(self._seconds):
-                await self._publish(
-                    *(JOBS.name, key, to_json(message)),
-                    reply_to=self._queue,
-                    correlation_id=about,
-                    priority=_priority(message),
-                )
                 return await self._waiting[about]
         except TimeoutError:
-            raise NoReply from None
+            raise NoReply(str(message["id"])) from None
         finally:
             del self._waiting[about]
+
+    async def _send(self, key: str, message: dict[str, Any], about: str) -> None:
+        job = str(message["id"])
+        try:
+            await self._publish(
+                *(JOBS.name, key, to_json(message)),
+                reply_to=self._queue,
+                correlation_id=about,
+                message_id=job,
+                priority=_priority(key, message),
+            )
+        except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError) as lost:
+            raise NotTaken(job) from lost
 
     async def _take(self, message: AbstractIncomingMessage) -> None:
         waiting = self._waiting.get(message.correlation_id or "")
@@ -64,7 +85,9 @@ class Submitter:
             waiting.set_result(Reply.model_validate_json(message.body))
 
 
-def _priority(message: dict[str, Any]) -> int:
+def _priority(key: str, message: dict[str, Any]) -> int:
+    if key == CANCEL_KEY:
+        return Lane.URGENT
     # A lane that is none is intake's to reject; it travels in the usual one.
     return Lane.__members__.get(str(message.get("priority", "")).upper(), Lane.NORMAL)
 

@@ -5,9 +5,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from services.operator.sse import Told
+from services.operator.sse import Said
 from shared.flow import FLOW, OUTSIDE
-from shared.jobs.states import JobState
 from shared.topology import Happening, Stage
 
 SNAPSHOT = "snapshot"
@@ -23,14 +22,14 @@ class Fractions:
     def __init__(self) -> None:
         self.of = {stage: 0.0 for stage in FLOW if stage not in OUTSIDE}
 
-    def tell(self, event: Told) -> None:
+    def tell(self, event: Said) -> None:
         """Take one event: a stage that works has everything before it behind it, a completed job has all of it."""
-        if event.name == Happening.PROGRESS:
-            self._reach(Stage(event.data["body"]["stage"]), event.data["body"]["stage_fraction"])
-        if event.name == SNAPSHOT:
-            for stage, shown in event.data["stages"].items():
+        if event["happening"] == Happening.PROGRESS:
+            self._reach(Stage(event["stage"]), event["stage_fraction"])
+        if event["happening"] == SNAPSHOT:
+            for stage, shown in event["stages"].items():
                 self._reach(Stage(stage), shown["fraction"])
-        if event.name == Happening.COMPLETED or event.data.get("state") == JobState.COMPLETED:
+        if event["happening"] == Happening.COMPLETED:
             self.of = dict.fromkeys(self.of, 1.0)
 
     def _reach(self, stage: Stage, fraction: float) -> None:
@@ -61,7 +60,7 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def tell(self, event: Told) -> None:
+    def tell(self, event: Said) -> None:
         """Show what the event tells."""
         self._fractions.tell(event)
         for stage, fraction in self._fractions.of.items():

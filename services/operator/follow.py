@@ -2,10 +2,10 @@
 
 from rich.console import Console
 
-from services.operator.bars import SNAPSHOT, Bars
+from services.operator.bars import Bars
 from services.operator.failed import Failed
 from services.operator.gateway import Gateway
-from services.operator.sse import Told
+from services.operator.sse import Said
 from shared.jobs.states import TERMINAL, JobState
 
 LAGGING = "lagging"
@@ -18,16 +18,16 @@ async def follow(gateway: Gateway, job: str, console: Console) -> None:
     Raises Failed if it ends in any other way, or if the stream of its events breaks off.
     """
     with Bars(console) as bars:
-        last = Told(LAGGING, {})
-        while last.name == LAGGING:
+        last: Said = {"happening": LAGGING}
+        while last["happening"] == LAGGING:
             async for last in gateway.events(job):
                 bars.tell(last)
     _check(job, last)
 
 
-def _check(job: str, last: Told) -> None:
-    state, said = (last.data["state"], last.data) if last.name == SNAPSHOT else (last.name, last.data.get("body", {}))
+def _check(job: str, last: Said) -> None:
+    state = last["happening"]
     if state not in TERMINAL:
         raise Failed(f"the gateway's events of job {job} broke off before its end; type: scribe watch {job}")
     if state != JobState.COMPLETED:
-        raise Failed(f"job {job} {state}: {said.get('error') or 'no reason was given'}")
+        raise Failed(f"job {job} {state}: {last.get('error') or 'no reason was given'}")

@@ -89,7 +89,8 @@ class Executor:
             telemetry.STEPS.labels(step.stage, "stale").inc()
             return None
         telemetry.STEPS.labels(step.stage, type(outcome).__name__.lower()).inc()
-        log.info(type(outcome).__name__.lower(), extra={"reason": getattr(outcome, "reason", None)})
+        level = logging.WARNING if isinstance(outcome, Again | Dead) else logging.INFO
+        log.log(level, type(outcome).__name__.lower(), extra={"reason": getattr(outcome, "reason", None)})
         return Moved(job, moved.facts, moved.steps)
 
     def _move(self, held: Held, outcome: Outcome, job: Job) -> Moved:

@@ -17,17 +17,18 @@ from shared.transcript import Published
 PAUSE = 3.0
 
 
-async def slowly(work: Work, blobs: Blobs) -> Published:
+async def slowly(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Published:
     """Say that the work has begun, wait, then do it."""
     work.progress(0.1)
     await asyncio.to_thread(work.stop.wait, PAUSE)
     work.check()
-    return await enhance(work, blobs)
+    return await enhance(work, settings, blobs)
 
 
 def build() -> FastStream:
     """Return the enhancer's service with the pause."""
     settings = load(EnhancerSettings)
     blobs = ObjectStore(settings.blobs_url)
-    do = partial(slowly, blobs=blobs)
-    return stage_service(Stage.ENHANCER, settings, blobs, do, stand_in=partial(plain, blobs=blobs))
+    do = partial(slowly, settings=settings, blobs=blobs)
+    stand_in = partial(plain, settings=settings, blobs=blobs)
+    return stage_service(Stage.ENHANCER, settings, blobs, do, stand_in=stand_in)

@@ -21,19 +21,18 @@ from services.operator.jobs import located
 from services.operator.main import build, main
 from services.operator.message import job_message
 from services.operator.settings import OperatorSettings
-from services.operator.sse import Told, events
+from services.operator.sse import events
 from services.operator.up import scales
 
 QUIET = Console(quiet=True)
-STAGES = b'{"downloader": {"fraction": 1.0}, "transcriber": {"fraction": 0.0}}'
-STREAM = (
-    b'event: snapshot\ndata: {"state": "running", "stages": ' + STAGES + b"}\n\n: still here\n\n"
-    b'event: progress\nid: 2\ndata: {"body": {"stage": "transcriber", "stage_fraction": 0.25}}\n\n'
-)
-COMPLETED = b'event: completed\nid: 3\ndata: {"sequence": 3, "body": {"words": 7}}\n\n'
-FAILED = b'event: failed\ndata: {"body": {"error": "no speech"}}\n\n'
-OVER = b'event: snapshot\ndata: {"state": "cancelled", "error": null, "stages": {}}\n\n'
-LAGGING = b"event: lagging\ndata: {}\n\n"
+STREAM = b"""event: snapshot\n\
+data: {"happening": "snapshot", "state": "running", "stages": {"downloader": {"fraction": 1.0}}}\n\n: still here\n\n\
+event: progress\nid: 2\n\
+data: {"happening": "progress", "sequence": 2, "stage": "transcriber", "part": 0, "stage_fraction": 0.25}\n\n"""
+COMPLETED = b'event: completed\nid: 3\ndata: {"happening": "completed", "sequence": 3, "words": 7}\n\n'
+FAILED = b'event: failed\ndata: {"happening": "failed", "error": "no speech"}\n\n'
+CANCELLED = b'event: cancelled\ndata: {"happening": "cancelled", "error": null}\n\n'
+LAGGING = b'event: lagging\ndata: {"happening": "lagging"}\n\n'
 
 
 async def lines(text: bytes) -> AsyncIterator[bytes]:
@@ -52,8 +51,8 @@ def gateway_that(handle: Any) -> TestServer:
 async def test_events_are_read_whole_and_comments_are_passed_over() -> None:
     """An event that was cut off is none."""
     seen = [event async for event in events(lines(STREAM + COMPLETED + b'data: {"cut": "off"}\n'))]
-    assert [event.name for event in seen] == ["snapshot", "progress", "completed"]
-    assert seen[-1].data["body"] == {"words": 7}
+    assert [event["happening"] for event in seen] == ["snapshot", "progress", "completed"]
+    assert seen[-1]["words"] == 7
 
 
 def test_options_are_json_or_text_and_a_dot_reaches_inside() -> None:
@@ -80,11 +79,11 @@ def test_a_bar_never_goes_back_and_what_lies_before_is_full() -> None:
     """Progress comes late or twice; a stage that works has its predecessors behind it."""
     fractions = Fractions()
     for fraction in (0.5, 0.2):
-        fractions.tell(Told("progress", {"body": {"stage": "transcriber", "stage_fraction": fraction}}))
+        fractions.tell({"happening": "progress", "stage": "transcriber", "stage_fraction": fraction})
     assert fractions.of == {"downloader": 1.0, "transcriber": 0.5, "diarizer": 0.0, "enhancer": 0.0}
-    fractions.tell(Told("snapshot", {"state": "running", "stages": {"diarizer": {"fraction": 0.75}}}))
+    fractions.tell({"happening": "snapshot", "stages": {"diarizer": {"fraction": 0.75}}})
     assert fractions.of == {"downloader": 1.0, "transcriber": 0.5, "diarizer": 0.75, "enhancer": 0.0}
-    fractions.tell(Told("completed", {"body": {}}))
+    fractions.tell({"happening": "completed"})
     assert set(fractions.of.values()) == {1.0}
 
 
@@ -93,7 +92,7 @@ def test_a_bar_never_goes_back_and_what_lies_before_is_full() -> None:
     [
         (STREAM + FAILED, "job 7 failed: no speech"),
         (STREAM, "broke off before its end; type: scribe watch 7"),
-        (OVER, "job 7 cancelled: no reason was given"),
+        (STREAM + CANCELLED, "job 7 cancelled: no reason was given"),
     ],
 )
 async def test_a_job_that_did_not_complete_fails_the_command(stream: bytes, said: str) -> None:

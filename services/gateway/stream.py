@@ -1,0 +1,91 @@
+"""A job told as server-sent events (https://html.spec.whatwg.org, 9.2.6)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from fastapi.responses import StreamingResponse
+from pydantic_core import to_json
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.listeners import Backlog, LetGo
+from services.gateway.views import view
+from shared import events
+from shared.jobs.document import Job
+from shared.jobs.states import TERMINAL, JobState
+from shared.messages import Event
+from shared.topology import Happening
+
+KEEP_ALIVE_SECONDS = 15.0
+"""The silence after which a comment is sent, so that nothing on the way takes the connection for dead."""
+
+ENDS: dict[JobState, Callable[[Job], events.Told]] = {
+    JobState.COMPLETED: events.completed,
+    JobState.FAILED: events.failed,
+    JobState.CANCELLED: events.cancelled,
+}
+LAST = {Happening(state) for state in ENDS}
+
+
+class EventStream(StreamingResponse):
+    """A response of server-sent events that leaves the `listening` when it ends, however it ends."""
+
+    def __init__(self, content: AsyncIterator[str], listening: AbstractContextManager[Any]) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(content, media_type="text/event-stream", headers=headers)
+        self._listening = listening
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events."""
+        with self._listening:
+            await super().__call__(scope, receive, send)
+
+
+async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]]) -> AsyncIterator[str]:
+    """Yield a snapshot of the job, then its events up to the one that ends it, or until the listener is let go.
+
+    After a silence `again` reads the job: an end whose event was lost with a connection is told from the document.
+    """
+    yield _snapshot(job)
+    while job.state not in TERMINAL:
+        try:
+            async with asyncio.timeout(KEEP_ALIVE_SECONDS):
+                event = await backlog.next()
+        except TimeoutError:
+            yield ": still here\n\n"
+            job = await again()
+        except LetGo as gone:
+            yield _sent({"happening": gone.happening, "job": job.id, "reason": str(gone)})
+            return
+        else:
+            yield _told(event)
+            if event.happening in LAST:
+                return
+    yield _told(_ended(job))
+
+
+def _snapshot(job: Job) -> str:
+    shown = view(job).model_dump(mode="json", exclude={"id"})
+    return _sent({"happening": "snapshot", "job": job.id, "sequence": job.sequence, **shown})
+
+
+def _ended(job: Job) -> Event:
+    happening, body = ENDS[job.state](job)
+    return Event(
+        job=job.id,
+        tenant=job.tenant,
+        sequence=job.sequence,
+        happening=happening,
+        at=job.updated,
+        body=body,
+    )
+
+
+def _told(event: Event) -> str:
+    return _sent({**event.model_dump(mode="json", exclude={"body", "tenant"}), **event.body})
+
+
+def _sent(data: dict[str, Any]) -> str:
+    identity = f"id: {data['sequence']}\n" if "sequence" in data else ""
+    return f"event: {data['happening']}\n{identity}data: {to_json(data).decode()}\n\n"
