@@ -28,6 +28,8 @@ SERVICES: Mapping[str, Command] = {
 DEFAULTS: Mapping[str, str] = {
     "SCRIBE_TRANSCRIBER_MODEL": "base",
     "SCRIBE_GRACE": "10",
+    # Torch's threads otherwise wait for each other spinning, which on busy cores costs minutes instead of seconds.
+    "OMP_WAIT_POLICY": "PASSIVE",
     "PYTHONUNBUFFERED": "1",
     "TYPER_STANDARD_TRACEBACK": "1",  # FastStream's command would draw a box of hundreds of lines around an exception
 }

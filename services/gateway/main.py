@@ -1,14 +1,16 @@
 """Wires the gateway: the routes, and what they stand on, opened and closed with the application."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.gateway.application import application
 from services.gateway.desk import Desk
 from services.gateway.listeners import Listeners
-from services.gateway.routes import FAILURES, answer, router
 from services.gateway.settings import GatewaySettings
+from services.gateway.stopping import told_to_stop
 from services.gateway.submitter import Submitter, connect
 from services.gateway.tenants import Tenants
 from shared.blobs import ObjectStore
@@ -26,16 +28,12 @@ NAME = "gateway"
 def build() -> FastAPI:
     """Return the gateway; opens nothing yet."""
     settings = load(GatewaySettings)
-    app = FastAPI(title="Scribe Mesh", lifespan=lambda app: _lifespan(app, settings))
-    app.include_router(router)
-    for failure in FAILURES:
-        app.add_exception_handler(failure, answer)
-    return app
+    return application(lifespan=lambda app: _lifespan(app, settings))
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[None]:
-    log_as_json(NAME, settings.log_level)
+    _log(settings.log_level)
     async with AsyncExitStack() as opened:
         client = mongo.connect(settings.mongo_url)
         opened.callback(client.close)
@@ -47,6 +45,7 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         await submitter.open()
         listeners = Listeners(settings.gateway_listeners)
         await listeners.open(connection)
+        opened.enter_context(told_to_stop(listeners.close))
         tenants = Tenants(settings.gateway_tokens)
         app.state.desk = Desk(store, blobs, submitter, listeners, tenants, settings.gateway_max_upload)
         pings = {"broker": post.ping, "database": store.ping, "object store": blobs.ping}
@@ -54,3 +53,11 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         await app.state.health.open()
         opened.push_async_callback(app.state.health.close)
         yield
+
+
+def _log(level: str) -> None:
+    log_as_json(NAME, level)
+    # The server has set up lines of its own by now: they go the way of all others.
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True

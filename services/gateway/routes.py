@@ -1,42 +1,27 @@
 """The routes: each asks intake, reads the store, or listens; none decides anything about a job."""
 
+import asyncio
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, status
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.security import HTTPBearer
 
-from services.gateway.desk import Desk, NoTranscript, Refused
-from services.gateway.listeners import TooManyListeners
-from services.gateway.submitter import NoReply
+from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, TOO_MUCH, UNCONFIRMED, Taken, described
+from services.gateway.desk import Desk
+from services.gateway.document import BODY, STREAM, TEXTS
+from services.gateway.stream import EventStream
 from services.gateway.views import JobView, view
 from shared.captions import to_srt, to_txt, to_vtt
-from shared.jobs.store import NoSuchJob
-from shared.messages import Reply
+from shared.mesh.health import Health
+from shared.transcript import Transcript
 
-router = APIRouter()
-JOBS = "/v1/jobs"
+BEARER = HTTPBearer(auto_error=False, description="The tenant's token; a gateway without tokens asks for none.")
 
-BODY = {
-    "required": True,
-    "description": "The fields of the `job.submit` message without `tenant`; `id` is made when it is missing.",
-    "content": {
-        "application/json": {
-            "schema": {"type": "object"},
-            "example": {"source": {"url": "https://example.org/recording.mp3"}, "language": "he"},
-        },
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["file"],
-                "properties": {
-                    "file": {"type": "string", "format": "binary"},
-                    "options": {"type": "string", "description": "JSON, as the other body but without `source`"},
-                },
-            },
-        },
-    },
-}
+jobs = APIRouter(prefix="/v1/jobs", responses=EVERYWHERE)
+wellbeing = APIRouter(tags=["health"])
 
 
 class Form(StrEnum):
@@ -48,7 +33,7 @@ class Form(StrEnum):
     VTT = "vtt"
 
 
-RENDERED = {
+RENDERED: dict[Form, tuple[Callable[[Transcript], str], str]] = {
     Form.TXT: (to_txt, "text/plain"),
     Form.SRT: (to_srt, "application/x-subrip"),
     Form.VTT: (to_vtt, "text/vtt"),
@@ -60,79 +45,77 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
-def _tenant(request: Request, desk: Annotated[Desk, Depends(_desk)]) -> str:
+TheDesk = Annotated[Desk, Depends(_desk)]
+
+
+def _tenant(request: Request, desk: TheDesk, _shown: Annotated[object, Depends(BEARER)]) -> str:
+    # FastAPI's bearer scheme is here for the document alone: it takes no part in the comparing.
     return desk.tenants.of(request)
 
 
-TheDesk = Annotated[Desk, Depends(_desk)]
 Tenant = Annotated[str, Depends(_tenant)]
 
 
-@router.post(JOBS, tags=["jobs"], status_code=status.HTTP_202_ACCEPTED, openapi_extra={"requestBody": BODY})
-async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> JSONResponse:
-    """Submit a job by the address of its recording, or upload the recording."""
-    multipart = request.headers.get("content-type", "").startswith("multipart/")
-    try:
-        asked = await (desk.upload if multipart else desk.read)(request, tenant)
-        reply = await desk.submit(asked)
-    except Refused as refused:
-        return _refusal(refused.status, refused.reply)
-    return JSONResponse({"id": reply.id, "state": reply.state}, status.HTTP_202_ACCEPTED)
+@jobs.post(
+    "",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={**TOO_MUCH, **UNCONFIRMED},
+    openapi_extra={"requestBody": BODY},
+)
+async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:
+    """Submit a job by the address of its recording, or upload the recording.
+
+    The answer comes once intake has stored the job. The same `id`, or the same `idempotency_key`, twice is one job.
+    """
+    multipart = request.headers.get("content-type", "").lower().startswith("multipart/")
+    reply = await desk.submit(await (desk.upload if multipart else desk.read)(request, tenant))
+    return Taken(id=str(reply.id), state=reply.state)
 
 
-@router.get(JOBS + "/{job}", tags=["jobs"])
+@jobs.get("/{job}", responses=NOT_FOUND)
 async def show(job: str, desk: TheDesk, tenant: Tenant) -> JobView:
     """Show where a job is, stage by stage."""
     return view(await desk.owned(job, tenant))
 
 
-@router.get(JOBS + "/{job}/transcript", tags=["jobs"], response_class=Response)
+@jobs.get(
+    "/{job}/transcript",
+    response_class=Response,
+    responses={**NOT_FOUND, **described({409: "The job is not completed.", 410: "The transcript is no longer kept."})}
+    | TEXTS,
+)
 async def transcript(job: str, desk: TheDesk, tenant: Tenant, format: Form = Form.JSON) -> Response:  # noqa: A002 - the parameter's name in the address
     """Give the transcript of a completed job as JSON, plain text, SubRip or WebVTT."""
-    found = await desk.transcript(await desk.owned(job, tenant))
+    made = await desk.transcript(job, tenant)
     if format is Form.JSON:
-        return Response(found.model_dump_json(), media_type="application/json")
+        return Response(made, media_type="application/json")
     render, media = RENDERED[format]
-    return PlainTextResponse(render(found), media_type=media)
+    # Hours of speech take seconds to render: in a thread, so that nobody else waits.
+    text = await asyncio.to_thread(lambda: render(Transcript.model_validate_json(made)))
+    return Response(text, media_type=media)
 
 
-@router.get(JOBS + "/{job}/events", tags=["jobs"], response_class=StreamingResponse)
-async def events(job: str, desk: TheDesk, tenant: Tenant) -> StreamingResponse:
-    """Stream the job's events as server-sent events: first a `snapshot`, then each as it happens, up to its end."""
-    await desk.owned(job, tenant)
-    return StreamingResponse(desk.follow(job), media_type="text/event-stream", headers={"cache-control": "no-store"})
+@jobs.get("/{job}/events", response_class=StreamingResponse, responses={**NOT_FOUND, **TOO_MANY, **STREAM})
+async def events(job: str, desk: TheDesk, tenant: Tenant) -> EventStream:
+    """Stream a job as server-sent events: first a `snapshot`, then each event as it happens, up to the job's end.
+
+    A comment keeps a silent line open. `lagging` (too slow a reader) and `closing` (the gateway goes down) end a
+    stream before the job has ended: connect again. An event can come twice; (`job`, `sequence`) names it.
+    """
+    return await desk.follow(job, tenant)
 
 
-@router.delete(JOBS + "/{job}", tags=["jobs"], status_code=status.HTTP_202_ACCEPTED)
-async def cancel(job: str, desk: TheDesk, tenant: Tenant) -> JSONResponse:
-    """Cancel a job; what was transcribed so far is kept, and the job never becomes completed."""
-    await desk.owned(job, tenant)
+@jobs.delete("/{job}", status_code=status.HTTP_202_ACCEPTED, responses={**NOT_FOUND, **UNCONFIRMED})
+async def cancel(job: str, desk: TheDesk, tenant: Tenant) -> Taken:
+    """Cancel a job; it never becomes completed. A job that has ended stays as it is: see the answer's `state`."""
     reply = await desk.cancel(job, tenant)
-    return JSONResponse({"id": reply.id, "state": reply.state}, status.HTTP_202_ACCEPTED)
+    return Taken(id=str(reply.id), state=reply.state)
 
 
-@router.get("/health", tags=["health"])
+@wellbeing.get("/health", responses=described({503: "At least one of them does not answer."}))
 async def health(request: Request) -> JSONResponse:
-    """Say of broker, database and object store whether they answer."""
-    well, parts = await request.app.state.health.check()
-    return JSONResponse(parts, status.HTTP_200_OK if well else status.HTTP_503_SERVICE_UNAVAILABLE)
-
-
-def _refusal(code: int, reply: Reply) -> JSONResponse:
-    errors = [error.model_dump() for error in reply.errors]
-    return JSONResponse({"id": reply.id, "errors": errors}, code)
-
-
-async def answer(request: Request, failure: Exception) -> Response:
-    """Return the response for what a route raises on purpose."""
-    del request
-    code = FAILURES[type(failure)]
-    return JSONResponse({"detail": str(failure)}, code)
-
-
-FAILURES: dict[type[Exception], int] = {
-    NoSuchJob: status.HTTP_404_NOT_FOUND,
-    NoTranscript: status.HTTP_409_CONFLICT,
-    NoReply: status.HTTP_503_SERVICE_UNAVAILABLE,
-    TooManyListeners: status.HTTP_429_TOO_MANY_REQUESTS,
-}
+    """Say of broker, database and object store whether they answer; why not is on the health port, at `/ready`."""
+    parts: Health = request.app.state.health
+    well, found = await parts.check()
+    shown = {name: "ok" if said == "ok" else "does not answer" for name, said in found.items()}
+    return JSONResponse(shown, status.HTTP_200_OK if well else status.HTTP_503_SERVICE_UNAVAILABLE)

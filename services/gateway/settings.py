@@ -1,8 +1,32 @@
 """The gateway's settings."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated, Any
 
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError, from_json
+from pydantic_settings import NoDecode
+
+from shared.options import Tenant
 from shared.settings import Settings
+
+
+def _read(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return from_json(value)
+    except ValueError:
+        raise PydanticCustomError("tokens", 'must be JSON, tenant to token, such as {{"acme": "..."}}') from None
+
+
+def _apart(tokens: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    if len({token.get_secret_value() for token in tokens.values()}) < len(tokens):
+        raise PydanticCustomError("tokens", "gives two tenants the same token; give each its own")
+    return tokens
+
+
+Token = Annotated[SecretStr, Field(min_length=16)]
+Tokens = Annotated[dict[Tenant, Token], NoDecode, BeforeValidator(_read), AfterValidator(_apart)]
 
 
 class GatewaySettings(Settings):
@@ -12,7 +36,7 @@ class GatewaySettings(Settings):
     for the loopback only.
     """
 
-    gateway_tokens: dict[str, SecretStr] = Field(default_factory=dict)
+    gateway_tokens: Tokens = Field(default_factory=dict)
     gateway_max_upload: int = Field(4 * 1024**3, ge=1)
     gateway_listeners: int = Field(200, ge=1)
     gateway_reply_seconds: float = Field(10.0, gt=0)

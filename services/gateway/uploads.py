@@ -121,3 +121,10 @@ class Upload:
 
     def _file_too_large(self) -> TooLarge:
         return TooLarge("file", self._most, "; SCRIBE_GATEWAY_MAX_UPLOAD can allow more")
+
+
+async def led_by(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield `first` and then the rest."""
+    yield first
+    async for piece in rest:
+        yield piece

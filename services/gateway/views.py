@@ -3,23 +3,25 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from shared import flow
-from shared.jobs.document import Facts, Job, StepRecord
+from shared.jobs.document import Facts, Job
 from shared.jobs.states import JobState, StepState
 from shared.topology import Stage
 
+ENDED = {StepState.DONE, StepState.DEAD}
+
 
 class StageView(BaseModel):
-    """How far a stage is: `fraction` 0.0 to 1.0, `attempts` of all its steps, the last error if any."""
+    """How far a stage is, over all its steps; `state` is null where nothing is asked of it, at least not yet."""
 
     state: StepState | None
-    done: int
-    total: int
-    fraction: float
-    attempts: int
-    error: str | None
+    done: int = Field(description="steps that were worked on to their end, given up ones included")
+    total: int = Field(description="steps known so far: 0 before the recording is cut, or if the stage is not needed")
+    fraction: float = Field(description="how much is done, 0 to 1")
+    attempts: int = Field(description="attempts of all steps")
+    error: str | None = Field(description="why a step was last tried again or given up on")
 
 
 class JobView(BaseModel):
@@ -57,11 +59,11 @@ def view(job: Job) -> JobView:
 def _stage(job: Job, stage: Stage) -> StageView:
     records = [record for key, record in job.steps.items() if key.rpartition("-")[0] == stage]
     total = max(len(flow.parts(job, stage)), len(records))
-    done = sum(record.over for record in records)
-    shares = sum(1.0 if record.over else record.progress for record in records)
+    done = sum(record.state in ENDED for record in records)
+    shares = sum(1.0 if record.state in ENDED else record.progress for record in records)
     errors = [record.error for record in records if record.error]
     return StageView(
-        state=_state(records, done == total),
+        state=_state({record.state for record in records}, done == total),
         done=done,
         total=total,
         fraction=shares / total if total else 0.0,
@@ -70,9 +72,12 @@ def _stage(job: Job, stage: Stage) -> StageView:
     )
 
 
-def _state(records: list[StepRecord], all_over: bool) -> StepState | None:
-    states = {record.state for record in records}
-    order = [StepState.DEAD, StepState.DROPPED, StepState.RUNNING, StepState.QUEUED]
-    if all_over:
-        order.append(StepState.DONE)
-    return next((state for state in order if state in states), StepState.QUEUED if states else None)
+def _state(states: set[StepState], all_ended: bool) -> StepState | None:
+    for state in (StepState.DEAD, StepState.DROPPED):
+        if state in states:
+            return state
+    if states and all_ended:
+        return StepState.DONE
+    if states & {StepState.RUNNING, StepState.DONE}:
+        return StepState.RUNNING
+    return StepState.QUEUED if states else None

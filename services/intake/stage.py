@@ -1,10 +1,10 @@
 """What intake does with a message: read it, name everything that is wrong with it, or make it a job."""
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from shared.clock import now
 from shared.jobs.document import Job
@@ -64,7 +64,7 @@ def _read(body: bytes, validate: Callable[[Any], T]) -> T:
     if len(body) > SUBMIT_BYTES:
         raise Rejected((FieldError(field="body", error=f"is larger than {SUBMIT_BYTES} bytes"),))
     try:
-        said = json.loads(body)
+        said = from_json(body)
     except ValueError as wrong:
         raise Rejected((FieldError(field="body", error=f"is not JSON: {wrong}"),)) from None
     if not isinstance(said, dict):

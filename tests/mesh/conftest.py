@@ -5,6 +5,7 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,10 +18,11 @@ from aiohttp import web
 
 from deploy.local.commands import SERVICES
 from deploy.local.runner import LocalMesh
-from shared.jobs.document import Job, StepRecord
+from shared.jobs.document import Job
 from shared.jobs.mongo import MongoStore, connect
+from shared.jobs.states import StepState
 from shared.messages import Event
-from shared.topology import EVENTS, JOBS, SUBMIT_KEY, Happening
+from shared.topology import EVENTS, JOBS, SUBMIT_KEY, Happening, Stage
 from shared.transcript import Transcript
 from tests.recordings import SAMPLE, looped
 
@@ -29,6 +31,7 @@ READY_SECONDS = 150
 ENVIRONMENT = {
     "SCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
     "SCRIBE_TRANSCRIBER_THREADS": "1",
+    "SCRIBE_TRANSCRIBER_BATCH": "1",
     "SCRIBE_CHUNK_SECONDS": "60",
     "SCRIBE_MAX_DURATION": "900",
     "SCRIBE_HEARTBEAT": "1",
@@ -84,17 +87,23 @@ class Client:
         """Return the event that ends the job."""
         return await self.until(job, *ENDED, seconds=seconds)
 
-    async def running(self, job: str, key: str) -> StepRecord:
-        """Return the step's record once it is at work: its stage tells of progress from then on."""
-        stage, _, part = key.rpartition("-")
+    async def killed(self, job: str, stage: Stage) -> str:
+        """Kill the process that works on a step of the stage, as a power cut would, and return the step's key."""
+        async with asyncio.timeout(240):
+            async for event in self._live():
+                if event.job == job and event.body.get("stage") == stage and event.body["fraction"] < 1:
+                    key = f"{stage}-{event.body['part']}"
+                    record = (await self.store.find(job)).steps[key]
+                    if record.state is StepState.RUNNING and record.worker:
+                        os.kill(int(record.worker.split(":")[1]), signal.SIGKILL)
+                        return key
+        raise AssertionError(stage)
 
-        def at_work(event: Event) -> bool:
-            body = event.body
-            return event.job == job and body.get("stage") == stage and body.get("part") == int(part)
-
-        async with asyncio.timeout(240), self._came:
-            await self._came.wait_for(lambda: any(at_work(event) for event in self.events))
-        return (await self.store.find(job)).steps[key]
+    async def _live(self) -> AsyncIterator[Event]:
+        for place in count():
+            async with self._came:
+                await self._came.wait_for(lambda place=place: len(self.events) > place)
+            yield self.events[place]
 
     async def transcript(self, job: str, form: str = "json") -> str:
         """Return the job's transcript from the gateway."""
@@ -105,14 +114,6 @@ class Client:
     async def result(self, job: str) -> tuple[Job, Transcript]:
         """Return the job document and the transcript."""
         return await self.store.find(job), Transcript.model_validate_json(await self.transcript(job))
-
-
-def kill(record: StepRecord) -> int:
-    """Kill the process that holds a step, as a power cut would, and return its id."""
-    assert record.worker is not None
-    pid = int(record.worker.split(":")[1])
-    os.kill(pid, signal.SIGKILL)
-    return pid
 
 
 @pytest_asyncio.fixture(scope="session")

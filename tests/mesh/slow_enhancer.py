@@ -4,9 +4,9 @@ import asyncio
 from functools import partial
 
 from faststream import FastStream
+
 from services.enhancer.settings import EnhancerSettings
 from services.enhancer.stage import enhance, plain
-
 from shared.blobs import Blobs, ObjectStore
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work

@@ -135,6 +135,7 @@ async def test_another_tenants_upload_is_refused(
     [
         (b"\xff", ["body"]),
         (b"[]", ["body"]),
+        (b"[" * 60_000, ["body"]),
         (b"{" + b" " * 70_000 + b"}", ["body"]),
         (b"{}", ["source", "id"]),
         (json.dumps(submit(colour=1, beam_size=99)).encode(), ["beam_size", "colour"]),

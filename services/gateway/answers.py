@@ -1,0 +1,95 @@
+"""What a request is answered with, besides success: one place from failures to statuses, and their shapes."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request, status
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from services.gateway.asked import Refused, named, refused
+from services.gateway.desk import NoTranscript
+from services.gateway.listeners import TooManyListeners
+from services.gateway.submitter import NoReply, NotTaken
+from services.gateway.uploads import BadUpload, TooLarge
+from shared.blobs import NoSuchObject
+from shared.jobs.store import NoSuchJob
+from shared.messages import FieldError
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+class Taken(BaseModel):
+    """The job that was submitted or cancelled, and its state now."""
+
+    id: str = Field(examples=["0199f6a0-5b7c-7d3e-9a51-0d5b8a1c2e3f"])
+    state: str = Field(examples=["accepted"])
+
+
+class Wrong(BaseModel):
+    """Each field that is wrong; `id` is the job's, if the message had one."""
+
+    id: str | None = None
+    errors: tuple[FieldError, ...]
+
+
+class Detail(BaseModel):
+    """What is wrong, and what to do about it; `id` is the job's, if it is about one."""
+
+    detail: str
+    id: str | None = None
+
+
+def described(statuses: dict[int, str], model: type[BaseModel] = Detail) -> Responses:
+    """Return the statuses as the API's document has them."""
+    return {code: {"description": text, "model": model} for code, text in statuses.items()}
+
+
+EVERYWHERE = {
+    **described({401: "The token is missing, or nobody's."}),
+    **described({422: "What was asked is wrong: each wrong field by name."}, Wrong),
+}
+NOT_FOUND = described({404: "There is no such job of this tenant."})
+TOO_MANY = described({429: "As many listen as the gateway serves."})
+UNCONFIRMED = described({503: "The broker or intake did not answer in time; `detail` says what to do."})
+TOO_MUCH = described({413: "The body, or a part of it, is too large."}, Wrong)
+
+STATUSES: dict[type[Exception], int] = {
+    NoSuchJob: status.HTTP_404_NOT_FOUND,
+    NoTranscript: status.HTTP_409_CONFLICT,
+    NoSuchObject: status.HTTP_410_GONE,
+    TooLarge: status.HTTP_413_CONTENT_TOO_LARGE,
+    BadUpload: status.HTTP_422_UNPROCESSABLE_CONTENT,
+    Refused: status.HTTP_422_UNPROCESSABLE_CONTENT,
+    RequestValidationError: status.HTTP_422_UNPROCESSABLE_CONTENT,
+    TooManyListeners: status.HTTP_429_TOO_MANY_REQUESTS,
+    NotTaken: status.HTTP_503_SERVICE_UNAVAILABLE,
+    NoReply: status.HTTP_503_SERVICE_UNAVAILABLE,
+}
+
+
+def answer_failures(app: FastAPI) -> None:
+    """Make the application answer with what its routes raise on purpose."""
+    for failure in STATUSES:
+        app.add_exception_handler(failure, _answer)
+
+
+async def _answer(request: Request, failure: Exception) -> JSONResponse:
+    del request
+    said = _said(failure)
+    return JSONResponse(said.model_dump(exclude_none=True), STATUSES[type(failure)])
+
+
+def _said(failure: Exception) -> Wrong | Detail:
+    match failure:
+        case Refused(errors=errors, job=job):
+            return Wrong(id=job, errors=errors)
+        case BadUpload(field=field, error=error):
+            return Wrong(errors=refused(field, error).errors)
+        case RequestValidationError():
+            return Wrong(errors=named(failure.errors()))
+        case NotTaken(job=job) | NoReply(job=job):
+            return Detail(detail=str(failure), id=job)
+        case NoSuchObject():
+            return Detail(detail="the transcript is no longer kept")
+    return Detail(detail=str(failure))

@@ -1,0 +1,59 @@
+"""The submit message that a request's JSON asks for, and what is refused before intake is asked."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import uuid_utils
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from shared.messages import FieldError, Submit
+
+NAME_LETTERS = 100
+
+Message = dict[str, Any]
+
+
+class Refused(Exception):
+    """The request is no job; `errors` names each wrong field, `job` is the id if there was one."""
+
+    def __init__(self, errors: tuple[FieldError, ...], job: str | None = None) -> None:
+        super().__init__("; ".join(f"{each.field}: {each.error}" for each in errors))
+        self.errors, self.job = errors, job
+
+
+def message(body: bytes, field: str, tenant: str) -> Message:
+    """Return the tenant's message in a JSON body, with an id if it had none; raise Refused, naming `field`."""
+    try:
+        said = from_json(body, allow_inf_nan=False)
+    except ValueError as wrong:
+        raise refused(field, f"is not JSON: {wrong}") from None
+    if not isinstance(said, dict):
+        raise refused(field, "is not a JSON object")
+    if "tenant" in said:
+        raise refused("tenant", "is the caller's own; leave it out")
+    return {"id": str(uuid_utils.uuid7()), **said, "tenant": tenant}
+
+
+def check(asked: Message) -> None:
+    """Raise Refused for what intake would reject, naming each wrong field as intake does."""
+    try:
+        Submit.model_validate(asked)
+    except ValidationError as wrong:
+        raise Refused(named(wrong.errors(include_input=False, include_url=False))) from None
+
+
+def named(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
+    """Return pydantic's errors as fields and what is wrong with them, without the wrong values."""
+    return tuple(FieldError(field=".".join(map(str, each["loc"])) or "body", error=str(each["msg"])) for each in errors)
+
+
+def refused(field: str, error: str) -> Refused:
+    """Return the refusal of one field."""
+    return Refused((FieldError(field=field, error=error),))
+
+
+def safe_name(name: str) -> str:
+    """Return a file's name as an object's key may hold it: its end, of ASCII's letters and digits, `.`, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-NAME_LETTERS:] or "recording"

@@ -1,0 +1,115 @@
+"""The gateway on a loopback port, with the real intake behind it and neither broker nor database."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+from pydantic_core import to_json
+
+from services.gateway.application import application
+from services.gateway.desk import Desk
+from services.gateway.listeners import Listeners
+from services.gateway.submitter import Asks
+from services.gateway.tenants import Tenants
+from services.intake.desk import Desk as IntakeDesk
+from shared.blobs import ObjectStore
+from shared.mesh.health import Health
+from shared.messages import Reply
+from shared.options import Source
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+
+
+@dataclass
+class Incoming:
+    """A message as the broker brings it."""
+
+    body: bytes
+    routing_key: str
+    reply_to: str | None = "gateway"
+    priority: int | None = None
+    correlation_id: str | None = "c"
+    message_id: str | None = None
+    type: str | None = None
+    headers: dict[str, Any] = field(default_factory=dict)
+
+
+class Sealed:
+    """A seal that hides nothing, so that a test sees what would come out."""
+
+    def seal(self, source: Source) -> str:
+        """Return the source as it is."""
+        return source.model_dump_json()
+
+
+class Intake:
+    """Intake without a broker between."""
+
+    def __init__(self, store: MemoryStore, post: MemoryPost) -> None:
+        self._desk, self._post = IntakeDesk(store, post, Sealed(), "intake@here", 2), post
+
+    async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+        """Return intake's reply to the message."""
+        await self._desk.handle(Incoming(to_json(message), key))  # type: ignore[arg-type] # the fields that the desk reads
+        return self._post.replies[-1]
+
+
+class House:
+    """The parts of one gateway, and a client of it."""
+
+    def __init__(self, folder: Path, tokens: dict[str, str], max_upload: int, listeners: int) -> None:
+        self.store, self.post, self.folder = MemoryStore(), MemoryPost(), folder
+        self.listeners = Listeners(listeners)
+        self.intake: Asks = Intake(self.store, self.post)
+        self.desk = Desk(
+            store=self.store,
+            blobs=ObjectStore(f"file://{folder}"),
+            intake=self,
+            listeners=self.listeners,
+            tenants=Tenants({tenant: SecretStr(token) for tenant, token in tokens.items()}),
+            max_upload=max_upload,
+        )
+        self.pings = {"database": self.store.ping, "object store": self.desk.blobs.ping}
+        self.http: aiohttp.ClientSession
+
+    async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+        """Ask whatever stands for intake now."""
+        return await self.intake.ask(key, message)
+
+    def stored(self) -> list[Path]:
+        """Return the files of the object store."""
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
+
+@asynccontextmanager
+async def gateway(
+    folder: Path, tokens: dict[str, str] | None = None, max_upload: int = 1 << 20, listeners: int = 8
+) -> AsyncIterator[House]:
+    """Serve the gateway's routes."""
+    house = House(folder, tokens or {}, max_upload, listeners)
+    app = application()
+    app.state.desk = house.desk
+    app.state.health = Health("127.0.0.1", 0, house.pings)
+    async with served(app) as url, aiohttp.ClientSession(url) as house.http:
+        yield house
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    """Serve an application on a free port; a client that comes early waits in the socket's queue."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    task = asyncio.create_task(server.serve([listening]))
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
