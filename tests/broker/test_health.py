@@ -1,0 +1,53 @@
+"""Health: what each process says of itself, on a port of its own."""
+
+import aiohttp
+import pytest
+
+from deploy.local.child import free_port
+from shared.mesh.stage import stage_service
+from shared.topology import Stage
+from tests.broker.conftest import Net
+from tests.broker.test_steps import usual
+
+pytestmark = pytest.mark.broker
+
+
+async def get(url: str) -> tuple[int, str]:
+    """Return an answer's status and text."""
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_service_says_that_it_lives_is_ready_and_how_much_it_did(net: Net) -> None:
+    """Liveness, readiness of every part, and Prometheus metrics by stage."""
+    port = free_port()
+    settings = net.settings.model_copy(update={"health_port": port})
+    await net.run(stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, usual))
+    await net.submit()
+    await net.until(lambda event: event.body.get("stage") == Stage.DOWNLOADER)
+    assert await get(f"http://127.0.0.1:{port}/live") == (200, '{"live": true}')
+    assert await get(f"http://127.0.0.1:{port}/ready") == (
+        200,
+        '{"broker": "ok", "database": "ok", "object store": "ok"}',
+    )
+    _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
+    assert 'scribe_steps_total{outcome="done",stage="downloader"}' in metrics
+
+
+async def test_a_service_without_its_object_store_is_not_ready(net: Net) -> None:
+    """Readiness names the part that does not answer."""
+    port = free_port()
+    settings = net.settings.model_copy(update={"health_port": port})
+    app = stage_service(Stage.DOWNLOADER, settings, _Gone(), usual)  # type: ignore[arg-type]  # only its ping is asked
+    await net.run(app)
+    status, said = await get(f"http://127.0.0.1:{port}/ready")
+    assert status == 503
+    assert '"object store": "ConnectionError: gone"' in said
+
+
+class _Gone:
+    """An object store that cannot be reached."""
+
+    async def ping(self) -> None:
+        """Fail."""
+        raise ConnectionError("gone")
