@@ -1,0 +1,92 @@
+"""The transcriber's stage: languages, bytes, windows and refusals, with an engine that says what it is told."""
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from services.transcriber.language import LISTEN_SECONDS, opening
+from services.transcriber.settings import TranscriberSettings
+from services.transcriber.speech import Samples
+from services.transcriber.stage import transcribe
+from shared.blobs import ObjectStore
+from shared.jobs.document import Facts
+from shared.mesh.outcomes import GiveUp
+from shared.mesh.work import Work
+from shared.transcript import Chunk, Prepared, Segment, Span
+from tests.fakes.transcriber import chunk, parrot, work
+
+SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
+BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
+SHORT = (Span(start=6.5, end=10.0),)
+
+
+async def test_every_chunk_of_a_job_gets_the_same_language(blobs: ObjectStore) -> None:
+    """Whichever chunk asks first, the engine listens to the same first speech of the recording."""
+    chunks = chunk(0, *SHORT), chunk(1, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))
+    heard: list[Samples] = []
+    texts = [await transcribe(work(*chunks, part=part), parrot(heard), blobs) for part in (0, 1)]
+    assert {(text.language, text.language_probability) for text in texts} == {("cy", 0.75)}
+    assert np.array_equal(heard[0], heard[1])
+    assert len(heard[0]) == pytest.approx((3.5 + 1.7 + 3.4) * 16_000, abs=3)
+
+
+def test_a_long_recording_is_listened_to_for_a_minute_at_the_most() -> None:
+    """The first windows across chunks are taken until a minute is full, the last one cut."""
+    chunks = tuple(chunk(i, Span(start=i * 40.0, end=i * 40.0 + 25.0)) for i in range(4))
+    spans = opening(work(*chunks).outputs(Prepared)[0])
+    assert sum(span.end - span.start for span in spans) == LISTEN_SECONDS
+    assert spans[-1] == Span(start=80.0, end=90.0)
+
+
+async def test_a_language_asked_for_or_already_known_is_not_listened_for(blobs: ObjectStore) -> None:
+    """The job's option comes first, then what an earlier chunk found out; neither needs the engine's ear."""
+    heard: list[Samples] = []
+    known = Facts(language="he", language_probability=0.8)
+    asked = await transcribe(work(chunk(0, *SHORT), language="fr", facts=known), parrot(heard), blobs)
+    kept = await transcribe(work(chunk(0, *SHORT), facts=known), parrot(heard), blobs)
+    assert (asked.language, asked.language_probability) == ("fr", 1.0)
+    assert (kept.language, kept.language_probability) == ("he", 0.8)
+    assert not heard
+
+
+async def test_a_recording_without_speech_has_no_text_and_an_undetermined_language(blobs: ObjectStore) -> None:
+    """No windows: nothing is decoded or listened to, and the language says that it is not known."""
+    silent = Chunk(index=0, start=0.0, end=30.0, windows=())
+    text = await transcribe(work(silent), parrot(), blobs)
+    assert (text.segments, text.language, text.language_probability) == ((), "und", 0.0)
+
+
+async def test_lost_audio_ends_the_step_for_good() -> None:
+    """Nothing under the PCM key is a GiveUp that says what is missing and what to do."""
+    with pytest.raises(GiveUp, match=r"nothing under 'pcm'.*submit the recording as a new job"):
+        await transcribe(work(chunk(0, *SHORT), language="en"), parrot(), ObjectStore("memory://"))
+
+
+async def test_only_the_bytes_of_the_chunk_are_read(blobs: ObjectStore) -> None:
+    """The object is read from the chunk's first sample to its last, and progress ends at one."""
+    read = Mock(wraps=blobs.read)
+    told: list[float] = []
+    plan = work(chunk(0, *SHORT), language="en")
+    listening = Work(plan.job, plan.step, inputs=plan.inputs, progress=told.append)
+    await transcribe(listening, parrot(), SimpleNamespace(read=read))
+    read.assert_called_once_with("pcm", 6.5 * 32_000, 10 * 32_000)
+    assert told == [1.0]
+
+
+async def test_windows_beyond_the_audio_are_cut_and_empty_text_is_dropped(blobs: ObjectStore) -> None:
+    """A window that ends past the last sample is decoded up to it; a segment of spaces leaves no trace."""
+    asked: list[Span] = []
+
+    def decode(_model: str, _samples: Samples, windows: list[Span], *_: Any) -> Iterator[tuple[Segment, ...]]:
+        asked.extend(windows)
+        return iter([(Segment(start=0, end=1, text=" "),)])
+
+    text = await transcribe(work(chunk(0, Span(start=29.0, end=30.5))), parrot(decode=decode), blobs)
+    assert asked == [Span(start=0.0, end=1.0)]
+    assert text.segments == ()
