@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +23,9 @@ from shared.blobs import ObjectStore
 from shared.mesh.health import Health
 from shared.messages import Reply
 from shared.options import Source
+from tests.fakes.incoming import Incoming
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
-
-
-@dataclass
-class Incoming:
-    """A message as the broker brings it."""
-
-    body: bytes
-    routing_key: str
-    reply_to: str | None = "gateway"
-    priority: int | None = None
-    correlation_id: str | None = "c"
-    message_id: str | None = None
-    type: str | None = None
-    headers: dict[str, Any] = field(default_factory=dict)
 
 
 class Sealed:

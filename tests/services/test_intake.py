@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -11,25 +10,12 @@ import pytest
 from services.intake.desk import Desk
 from shared.jobs.states import JobState, StepState
 from shared.options import Source
-from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening, Lane, Stage
+from shared.topology import CANCEL_KEY, Happening, Lane, Stage
+from tests.fakes.incoming import Incoming
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
 
 SECRET = "Bearer s3cret"  # noqa: S105 - a made-up one that must not come out
-
-
-@dataclass
-class Incoming:
-    """A message as the broker brings it."""
-
-    body: bytes
-    routing_key: str = SUBMIT_KEY
-    priority: int | None = None
-    reply_to: str | None = "amq.gen-mine"
-    correlation_id: str | None = "c"
-    message_id: str | None = None
-    type: str | None = None
-    headers: dict[str, Any] = field(default_factory=dict)
 
 
 class Sealed:
