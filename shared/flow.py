@@ -1,7 +1,7 @@
 """Which stages follow which, as data, and the one pure function that says what comes next."""
 
 from shared.jobs.document import Job
-from shared.jobs.states import TERMINAL, StepState
+from shared.jobs.states import ADMITTED, StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
 from shared.transcript import ChunkText, Delivered, Diarization, Output, Prepared, Published
@@ -55,7 +55,7 @@ def ready(job: Job, window: int) -> tuple[Step, ...]:
     """Return the steps that may be worked on now: predecessors over, not over themselves, `window` a stage at most."""
     steps: list[Step] = []
     for stage, before in FLOW.items():
-        if stage in OUTSIDE or job.state in TERMINAL or not all(over(job, each) for each in before):
+        if stage in OUTSIDE or job.state not in ADMITTED or not all(over(job, each) for each in before):
             continue
         open_parts = [part for part in parts(job, stage) if not job.over(stage, part)]
         steps += [Step(job.id, stage, part) for part in open_parts[:window]]

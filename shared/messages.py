@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+import uuid_utils
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
@@ -118,8 +119,12 @@ class Order(Message):
 
 
 class Diagnosis(Message):
-    """Why a message was given up on: the headers of a dead letter, whose body is the exact message."""
+    """Why a message was given up on: the headers of a dead letter, whose body is the exact message.
 
+    `letter` names the dead letter; one that a crash made be parked twice has the same name both times.
+    """
+
+    letter: str = Field(default_factory=lambda: str(uuid_utils.uuid7()))
     stage: Stage
     reason: str
     attempts: int = 0

@@ -104,7 +104,8 @@ PREFETCH = {
 }
 
 # Facts a webhook may ask for; `progress` is only for those who listen live.
-NOTIFIED = (Happening.ACCEPTED, Happening.SEGMENTS, Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)
+ENDS = (Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)
+NOTIFIED = (Happening.ACCEPTED, Happening.SEGMENTS, *ENDS)
 
 
 def step_key(stage: Stage) -> str:
@@ -158,15 +159,13 @@ def dead_queue(stage: Stage) -> Queue:
 
 
 UNROUTABLE_QUEUE = Queue("scribe.unroutable", (Binding(UNROUTABLE.name, ""),))
-NOTIFIED_QUEUE = Queue(
-    "scribe.events.notifier",
-    tuple(Binding(EVENTS.name, event_key("*", happening)) for happening in NOTIFIED),
-)
+# Where intake hears that a job has ended and another may start.
+ENDED_QUEUE = Queue("scribe.events.intake", tuple(Binding(EVENTS.name, event_key("*", each)) for each in ENDS))
 
 QUEUES = (
     UNROUTABLE_QUEUE,
     *(work_queue(stage) for stage in Stage),
     *(retry_queue(rung) for rung in LADDER),
     *(dead_queue(stage) for stage in Stage),
-    NOTIFIED_QUEUE,
+    ENDED_QUEUE,
 )

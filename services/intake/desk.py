@@ -10,8 +10,8 @@ from services.intake.stage import Rejected, check_owner, new_job, read_cancel, r
 from shared import flow, telemetry
 from shared.clock import now
 from shared.jobs import moves
+from shared.jobs.changes import Moved
 from shared.jobs.document import Job
-from shared.jobs.moves import Moved
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post

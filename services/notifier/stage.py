@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from shared.jobs.changes import TARGETS
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
@@ -11,8 +12,6 @@ from shared.transcript import Delivered
 
 GONE = 410
 OK = range(200, 300)
-TARGETS = 10
-"""A delivery's part is the event's sequence number times this, plus the webhook's place in the job's list."""
 
 
 class Sender(Protocol):
@@ -24,7 +23,7 @@ class Sender(Protocol):
 
 async def deliver(work: Work, sender: Sender) -> Delivered:
     """Deliver the step's event to its webhook; 410 ends it for good, any other refusal is tried again."""
-    fact = work.job.deliveries[work.step.key]
+    fact = work.job.deliveries[str(work.step.part // TARGETS)]
     hook = target(work)
     body = Event.of(work.job, fact).model_dump_json()
     status = await sender.send(hook.url, work.job.tenant, f"{work.job.id}:{fact.sequence}", body)

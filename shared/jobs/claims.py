@@ -5,16 +5,23 @@ from datetime import datetime, timedelta
 
 from shared import flow
 from shared.jobs.document import Job, StepRecord
+from shared.jobs.history import Entry, lost
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """The step is this worker's, as the attempt that the document now counts."""
+    """The step is this worker's, as the attempt that the document now counts.
+
+    `exhausted` says why it must only be buried: every attempt before was claimed and none came back. `lost` is the
+    attempt that it was taken from, if one was still going on by the document.
+    """
 
     job: Job
     attempt: int
+    exhausted: str | None = None
+    lost: Entry | None = None
 
 
 @dataclass(frozen=True)
@@ -32,16 +39,7 @@ class Settled:
     job: Job
 
 
-@dataclass(frozen=True)
-class Exhausted:
-    """Every attempt was claimed and none came back; the step is held for its burial."""
-
-    job: Job
-    attempt: int
-    reason: str
-
-
-Claim = Claimed | Busy | Settled | Exhausted
+Claim = Claimed | Busy | Settled
 
 
 @dataclass(frozen=True)
@@ -60,11 +58,11 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules) -> Cla
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")
-    if record.attempts >= rules.attempts:
-        held = _held(job, step, record, worker, now, record.attempts)
-        return Exhausted(held, record.attempts, _exhausted(record))
-    attempt = record.attempts + 1
-    return Claimed(_held(job, step, record, worker, now, attempt), attempt)
+    taken = lost(job, step)
+    if record.tries >= rules.attempts:
+        last = record.model_copy(update={"forgiven": record.forgiven + 1})
+        return Claimed(_held(job, step, last, worker, now), record.attempts + 1, _exhausted(record), taken)
+    return Claimed(_held(job, step, record, worker, now), record.attempts + 1, lost=taken)
 
 
 def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
@@ -73,12 +71,14 @@ def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
 
 
 def _exhausted(record: StepRecord) -> str:
-    last = record.error or f"the last worker, {record.worker}, died without a word"
-    return f"tried {record.attempts} times; {last}"
+    if record.state is StepState.RUNNING or not record.error:
+        died = f"the last worker, {record.worker}, ended without a word: it crashed, ran out of memory or out of time"
+        return f"tried {record.tries} times; {died}"
+    return f"tried {record.tries} times; {record.error}"
 
 
-def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime, attempt: int) -> Job:
-    changes = {"state": StepState.RUNNING, "worker": worker, "attempts": attempt, "heartbeat": now, "progress": 0.0}
-    held = record.model_copy(update={**changes, "started": now})
+def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:
+    changes = {"state": StepState.RUNNING, "worker": worker, "attempts": record.attempts + 1, "heartbeat": now}
+    held = record.model_copy(update={**changes, "progress": 0.0, "started": now, "due": None})
     state = JobState.RUNNING if job.state is JobState.ACCEPTED else job.state
     return job.model_copy(update={"state": state, "steps": {**job.steps, step.key: held}, "updated": now})

@@ -24,16 +24,21 @@ class Record(BaseModel):
 class StepRecord(Record):
     """What happened to one step; `attempts` counts claims, `winner` is the attempt whose output was committed.
 
-    `posted` says that the broker has confirmed the step's message: a redelivery posts only what is not.
+    An attempt's number is never given out again, because it is what a commit is checked against: those that do not
+    count against the step (a worker that was stopped, all before a replay) are `forgiven` instead. `posted` is when
+    the broker last confirmed the step's message: a redelivery posts only what it has not. `due` is when a step that
+    waits on the ladder comes back.
     """
 
     state: StepState = StepState.QUEUED
     attempts: int = 0
+    forgiven: int = 0
     worker: str | None = None
     heartbeat: datetime | None = None
     progress: float = 0.0
     queued: datetime
-    posted: bool = False
+    posted: datetime | None = None
+    due: datetime | None = None
     started: datetime | None = None
     ended: datetime | None = None
     winner: int | None = None
@@ -41,8 +46,13 @@ class StepRecord(Record):
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen to the step."""
+        """Whether nothing more will happen to the step, unless it is replayed."""
         return self.state in OVER
+
+    @property
+    def tries(self) -> int:
+        """How many attempts count against the step."""
+        return self.attempts - self.forgiven
 
 
 class Facts(Record):
@@ -67,7 +77,11 @@ class Fact(Record):
 
 
 class Job(Record):
-    """One recording to work on."""
+    """One recording to work on.
+
+    `deliveries` holds the facts that webhooks are still to be told, by sequence number. `expires` is when an ended job
+    may be forgotten. `settled` says that the sweeper has seen the job at rest: nothing is left to publish or to do.
+    """
 
     id: str
     tenant: str
@@ -86,6 +100,8 @@ class Job(Record):
     error: str | None = None
     outbox: tuple[Fact, ...] = ()
     deliveries: dict[str, Fact] = Field(default_factory=dict)
+    expires: datetime | None = None
+    settled: bool = False
 
     def record(self, step: Step) -> StepRecord | None:
         """Return what is known of the step, or None if it was never queued."""

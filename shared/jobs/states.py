@@ -6,6 +6,7 @@ from enum import StrEnum
 class JobState(StrEnum):
     """Where a job is; the last three are terminal."""
 
+    WAITING = "waiting"
     ACCEPTED = "accepted"
     RUNNING = "running"
     COMPLETED = "completed"
@@ -23,22 +24,25 @@ class StepState(StrEnum):
     DROPPED = "dropped"
 
 
+# What is terminal or over moves again only when an operator replays a dead letter; a cancelled job never does.
 JOB_MOVES = {
+    JobState.WAITING: {JobState.ACCEPTED, JobState.CANCELLED},
     JobState.ACCEPTED: {JobState.RUNNING, JobState.CANCELLED, JobState.FAILED},
     JobState.RUNNING: {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED},
-    JobState.COMPLETED: set(),
-    JobState.FAILED: set(),
+    JobState.COMPLETED: {JobState.RUNNING},
+    JobState.FAILED: {JobState.RUNNING},
     JobState.CANCELLED: set(),
 }
 
 STEP_MOVES = {
     StepState.QUEUED: {StepState.RUNNING, StepState.DEAD, StepState.DROPPED},
     StepState.RUNNING: {StepState.RUNNING, StepState.QUEUED, StepState.DONE, StepState.DEAD, StepState.DROPPED},
-    StepState.DONE: set(),
-    StepState.DEAD: set(),
-    StepState.DROPPED: set(),
+    StepState.DONE: {StepState.QUEUED},
+    StepState.DEAD: {StepState.QUEUED},
+    StepState.DROPPED: {StepState.QUEUED},
 }
 
-TERMINAL = {state for state, moves in JOB_MOVES.items() if not moves}
-OVER = {state for state, moves in STEP_MOVES.items() if not moves}
+TERMINAL = {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
 ABANDONED = {JobState.FAILED, JobState.CANCELLED}
+ADMITTED = {JobState.ACCEPTED, JobState.RUNNING}
+OVER = {StepState.DONE, StepState.DEAD, StepState.DROPPED}

@@ -1,10 +1,11 @@
 """Where job documents and step outputs are kept: what the mesh asks of a database."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from shared.jobs.document import Job
+from shared.jobs.history import Entry
 from shared.jobs.step import Step
 from shared.topology import Stage
 from shared.transcript import Output
@@ -32,7 +33,7 @@ class JobStore(Protocol):
     async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
         """Record that the attempt is alive; return False if it no longer holds the step."""
 
-    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step]) -> None:
+    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
         """Forget facts and mark steps whose messages the broker has confirmed."""
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
@@ -43,6 +44,12 @@ class JobStore(Protocol):
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
         """Return the committed outputs of the stages, each in the order of its parts."""
+
+    async def remember(self, entries: Sequence[Entry]) -> None:
+        """Add to the history; an entry that is there already stays one."""
+
+    async def history(self, job: str) -> list[Entry]:
+        """Return the job's history in the order of time."""
 
     async def ping(self) -> None:
         """Raise if the database cannot be reached."""

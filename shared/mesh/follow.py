@@ -2,8 +2,8 @@
 
 from shared import flow
 from shared.clock import now
+from shared.jobs.changes import Moved
 from shared.jobs.document import Job
-from shared.jobs.moves import Moved
 from shared.jobs.states import ABANDONED
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
@@ -25,7 +25,7 @@ async def pass_on(store: JobStore, post: Post, moved: Moved) -> None:
     if job.state in ABANDONED and moved.facts:
         await post.order(Order(cancel=job.id))
     if moved.facts or moved.steps:
-        await store.published(job.id, [fact.sequence for fact in moved.facts], moved.steps)
+        await store.published(job.id, [fact.sequence for fact in moved.facts], moved.steps, now())
 
 
 async def tell_progress(post: Post, job: Job, step: Step, fraction: float) -> None:

@@ -86,9 +86,10 @@ async def _with_pulse(
 async def _again(
     held: Held, worker: Worker, store: JobStore, reason: str, delay: float, failure: Exception
 ) -> Again | Dead:
-    if held.attempt >= worker.rules.attempts:
-        return await _dead(held, worker, store, f"tried {held.attempt} times; {reason}", failure)
-    rung = LADDER[min(held.attempt, len(LADDER)) - 1]
+    tries = held.job.steps[held.step.key].tries
+    if tries >= worker.rules.attempts:
+        return await _dead(held, worker, store, f"tried {tries} times; {reason}", failure)
+    rung = LADDER[min(tries, len(LADDER)) - 1]
     return Again(reason, max(delay, rung.seconds))
 
 

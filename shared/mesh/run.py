@@ -3,14 +3,16 @@
 import logging
 import threading
 import traceback
+from datetime import timedelta
 from functools import partial
+from uuid import NAMESPACE_OID, uuid5
 
 from shared import flow, telemetry
 from shared.clock import now
-from shared.jobs import moves
-from shared.jobs.claims import Busy, Claimed, Exhausted, Settled, claim
+from shared.jobs import history, moves
+from shared.jobs.changes import Moved, Stale
+from shared.jobs.claims import Busy, Claimed, Settled, claim
 from shared.jobs.document import Job
-from shared.jobs.moves import Moved, Stale
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on, tell_progress
@@ -59,10 +61,9 @@ class Executor:
         ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
         claimed, job = await change(self._store, job, ask)
         match claimed:
-            case Claimed(attempt=attempt):
-                return Held(job, step, attempt)
-            case Exhausted(attempt=attempt, reason=reason):
-                return Held(job, step, attempt, reason)
+            case Claimed(attempt=attempt, exhausted=exhausted, lost=lost):
+                await self._store.remember([lost] if lost else [])
+                return Held(job, step, attempt, exhausted)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
                 await self._post.later(step, job.lane, LADDER[0].seconds)
@@ -84,14 +85,16 @@ class Executor:
         try:
             moved, job = await change(self._store, held.job, partial(self._move, held, outcome))
         except Stale as stale:
-            log.warning("discarded: %s", stale)
             await self._store.drop_output(step, attempt)
-            telemetry.STEPS.labels(step.stage, "stale").inc()
+            await self._note(held, "stale", str(stale))
             return None
-        telemetry.STEPS.labels(step.stage, type(outcome).__name__.lower()).inc()
-        level = logging.WARNING if isinstance(outcome, Again | Dead) else logging.INFO
-        log.log(level, type(outcome).__name__.lower(), extra={"reason": getattr(outcome, "reason", None)})
+        await self._note(held, type(outcome).__name__.lower(), getattr(outcome, "reason", None))
         return Moved(job, moved.facts, moved.steps)
+
+    async def _note(self, held: Held, what: str, reason: str | None) -> None:
+        await self._store.remember([history.ended(held.job, held.step, what, reason, now())])
+        telemetry.STEPS.labels(held.step.stage, what).inc()
+        log.log(logging.WARNING if reason else logging.INFO, what, extra={"reason": reason})
 
     def _move(self, held: Held, outcome: Outcome, job: Job) -> Moved:
         step, attempt, window = held.step, held.attempt, self._worker.window
@@ -100,10 +103,11 @@ class Executor:
                 return moves.commit(job, step, attempt, output, now(), window)
             case Dead(reason=reason, output=output):
                 return moves.bury(job, step, attempt, reason, output, now(), window)
-            case Again(reason=reason):
-                return moves.release(job, step, attempt, reason, now(), spent=True)
+            case Again(reason=reason, delay=delay):
+                due = now() + timedelta(seconds=delay)
+                return moves.release(job, step, attempt, reason, now(), due=due, spent=True)
             case Left():
-                return moves.release(job, step, attempt, "the worker was stopped", now(), spent=False)
+                return moves.release(job, step, attempt, "the worker was stopped", now(), due=None, spent=False)
 
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
@@ -120,6 +124,7 @@ class Executor:
     async def _park(self, held: Held, dead: Dead) -> None:
         step, failure = held.step, dead.failure
         why = Diagnosis(
+            letter=str(uuid5(NAMESPACE_OID, f"{step}/{held.attempt}")),
             stage=step.stage,
             reason=dead.reason,
             attempts=held.attempt,

@@ -1,16 +1,13 @@
-"""Deliveries over a real broker: an event becomes a step of the notifier, and its end is recorded."""
+"""Deliveries over a real broker: an event that a webhook asked for becomes a step of the notifier."""
 
 import asyncio
 from functools import partial
 
 import pytest
 
-from services.notifier.desk import Desk
 from services.notifier.stage import deliver
 from shared.jobs.states import StepState
-from shared.mesh.serve import Parts, Subscription, serve
-from shared.mesh.stage import steps
-from shared.topology import NOTIFIED_QUEUE, Stage, work_queue
+from shared.topology import Stage
 from shared.transcript import Delivered
 from tests.broker.conftest import Net
 
@@ -32,12 +29,8 @@ class Taking:
 
 async def test_a_delivery_is_recorded_with_the_answer(net: Net) -> None:
     """The job document knows of the delivery, and its output has the target's status."""
-    parts, target = Parts(Stage.NOTIFIER, net.settings, net.parts.blobs), Taking()
-    queues = [
-        Subscription(NOTIFIED_QUEUE.name, Desk(parts.store, parts.post).handle),
-        Subscription(work_queue(Stage.NOTIFIER).name, steps(parts, partial(deliver, sender=target))),
-    ]
-    await net.run(serve(parts, queues))
+    target = Taking()
+    await net.stages(partial(deliver, sender=target), Stage.NOTIFIER)
     job = await net.submit(webhooks=[{"url": "http://127.0.0.1/hook?key=1", "events": ["accepted"]}])
     async with asyncio.timeout(10):
         await target.told.wait()

@@ -12,6 +12,7 @@ from faststream.rabbit import RabbitBroker
 
 from shared.clock import now
 from shared.jobs import moves
+from shared.jobs.changes import Moved
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.jobs.store import change
@@ -154,7 +155,7 @@ async def test_a_cancel_stops_the_work_at_once(net: Net) -> None:
     await going.wait()
     job = await net.parts.store.find(job.id)
     moved, job = await change(net.parts.store, job, lambda job: moves.cancel(job, now(), 2))
-    await pass_on(net.parts.store, net.parts.post, moves.Moved(job, moved.facts))
+    await pass_on(net.parts.store, net.parts.post, Moved(job, moved.facts))
     assert (await net.ended(job)).happening is Happening.CANCELLED
     assert await asyncio.to_thread(stopped.wait, 5)
     assert (await net.parts.store.find(job.id)).steps["downloader-0"].state is StepState.DROPPED
@@ -176,7 +177,7 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
     await going.wait()
     await app.stop()
     record = (await net.parts.store.find(job.id)).steps["downloader-0"]
-    assert (record.state, record.attempts) == (StepState.QUEUED, 0)
+    assert (record.state, record.tries) == (StepState.QUEUED, 0)
     await net.stages(usual, *WORKING)
     assert (await net.ended(job)).happening is Happening.COMPLETED
 

@@ -1,23 +1,29 @@
 """What every job store must do, in memory and in MongoDB, over Motor and over PyMongo's async client."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from pymongo import AsyncMongoClient
 
+from deploy.local.parts import LocalParts
 from shared.clock import now
 from shared.jobs.claims import Rules, claim
+from shared.jobs.history import Entry
 from shared.jobs.mongo import MongoStore, connect
-from shared.jobs.moves import commit, deliver
+from shared.jobs.moves import commit
 from shared.jobs.states import StepState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.topology import Stage
+from shared.transcript import Delivered
 from tests.fakes.jobs import WINDOW, new_job, prepared
 from tests.fakes.store import MemoryStore
 
 RULES = Rules(3, 20.0)
+TOLD = Delivered(url="http://127.0.0.1/hook", status=200)
 
 
 @pytest.fixture(
@@ -27,12 +33,12 @@ RULES = Rules(3, 20.0)
         pytest.param("pymongo", marks=pytest.mark.broker),
     ]
 )
-async def store(request: pytest.FixtureRequest) -> AsyncIterator[JobStore]:
+async def store(request: pytest.FixtureRequest, parts: LocalParts) -> AsyncIterator[JobStore]:
     """Yield each kind of store, empty."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    url = request.getfixturevalue("parts").mongo_url
+    url = parts.mongo_url
     client: Any = connect(url) if request.param == "motor" else AsyncMongoClient(url, tz_aware=True)
     kept = MongoStore(client, f"contract_{uuid4().hex[:12]}")
     await kept.prepare()
@@ -124,7 +130,7 @@ async def test_published_facts_leave_the_outbox_and_posted_steps_are_marked(stor
     """Once confirmed, a fact is forgotten and a step is known to have its message."""
     moved = new_job()
     job = await store.insert(moved.job)
-    await store.published(job.id, [1], moved.steps)
+    await store.published(job.id, [1], moved.steps, now())
     stored = await store.find(job.id)
     assert stored.outbox == ()
     assert stored.steps[moved.steps[0].key].posted
@@ -134,23 +140,33 @@ async def test_facts_of_two_writers_are_both_kept(store: JobStore) -> None:
     """A commit adds its facts to the outbox; it never brings back those already forgotten."""
     moved = new_job()
     job = await store.insert(moved.job)
-    await store.published(job.id, [1], [])
+    await store.published(job.id, [1], [], now())
     claimed = claim(job, moved.steps[0], "w", now(), RULES).job
     saved = await store.save(job, claimed)
     assert saved is not None
     assert (await store.find(job.id)).outbox == ()
 
 
-async def test_a_delivery_is_kept_until_it_is_over(store: JobStore) -> None:
-    """The event that a webhook waits for stands in the document until it was delivered."""
-    moved = new_job(webhooks=[{"url": "http://127.0.0.1/hook", "events": ["accepted"]}])
+async def test_a_fact_is_kept_until_every_webhook_has_it(store: JobStore) -> None:
+    """What webhooks wait for stands in the document, once, until the last of them was told."""
+    hook = {"url": "http://127.0.0.1/hook", "events": ["accepted"]}
+    moved = new_job(webhooks=[hook, hook])
     job = await store.insert(moved.job)
-    queued, job = await change(store, job, lambda job: deliver(job, job.outbox[0], now()))
-    (step,) = queued.steps
-    assert (await store.find(job.id)).deliveries.keys() == {step.key}
-    _, job = await change(store, job, lambda job: claim(job, step, "w", now(), RULES))
-    _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
-    assert (await store.find(job.id)).deliveries == {}
+    kept = []
+    for step in (step for step in moved.steps if step.stage is Stage.NOTIFIER):
+        _, job = await change(store, job, partial(claim, step=step, worker="w", now=now(), rules=RULES))
+        _, job = await change(store, job, lambda job, step=step: commit(job, step, 1, TOLD, now(), WINDOW))
+        kept.append([*(await store.find(job.id)).deliveries])
+    assert kept == [["1"], []]
+
+
+async def test_the_history_of_a_job_is_read_in_order_and_holds_each_entry_once(store: JobStore) -> None:
+    """An entry written twice is one; another job's are not shown."""
+    moments = [now() - timedelta(seconds=1), now()]
+    first, second = (Entry(job="a", what=what, at=at) for what, at in zip(("admitted", "swept"), moments, strict=True))
+    await store.remember([second, Entry(job="b", what="swept", at=moments[0])])
+    await store.remember([first, second])
+    assert [entry.what for entry in await store.history("a")] == ["admitted", "swept"]
 
 
 async def test_the_store_answers_a_ping(store: JobStore) -> None:

@@ -4,8 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 from shared.clock import now
+from shared.jobs.changes import Moved
 from shared.jobs.document import Job
-from shared.jobs.moves import Moved, opened
+from shared.jobs.moves import opened
 from shared.jobs.states import JobState
 from shared.options import Options
 from shared.topology import Lane

@@ -1,9 +1,10 @@
 """A job store in memory, held to the same contract as the real one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from shared.jobs.document import Job
+from shared.jobs.history import Entry
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
@@ -17,6 +18,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
         self.made: dict[tuple[Step, int], Output] = {}
+        self.entries: dict[str, Entry] = {}
 
     async def insert(self, job: Job) -> Job:
         """Store a new job or return the earlier one of the same identity."""
@@ -55,12 +57,12 @@ class MemoryStore:
         self.jobs[job.id] = job.model_copy(update={"steps": {**job.steps, step.key: beaten}})
         return True
 
-    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step]) -> None:
+    async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
         """Forget facts and mark steps that were published."""
         told = set(sequences)
         known = await self.find(job)
         left = tuple(fact for fact in known.outbox if fact.sequence not in told)
-        marked = {step.key: known.steps[step.key].model_copy(update={"posted": True}) for step in steps}
+        marked = {step.key: known.steps[step.key].model_copy(update={"posted": now}) for step in steps}
         self.jobs[job] = known.model_copy(update={"outbox": left, "steps": {**known.steps, **marked}})
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
@@ -79,6 +81,14 @@ class MemoryStore:
             stage: tuple(self.made[step, won] for step, won in winners if step.stage is stage and won is not None)
             for stage in stages
         }
+
+    async def remember(self, entries: Sequence[Entry]) -> None:
+        """Add to the history."""
+        self.entries |= {entry.name: entry for entry in entries}
+
+    async def history(self, job: str) -> list[Entry]:
+        """Return the job's history in the order of time."""
+        return sorted((entry for entry in self.entries.values() if entry.job == job), key=lambda entry: entry.at)
 
     async def ping(self) -> None:
         """A dictionary is always there."""

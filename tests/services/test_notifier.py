@@ -1,32 +1,20 @@
-"""The notifier: an event becomes one signed delivery per webhook that asked, and each is recorded."""
+"""The notifier: each webhook that asked for an event gets it, signed."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from services.notifier.desk import Desk
 from services.notifier.stage import deliver
-from shared.jobs.document import Job
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
 from shared.signing import signed_headers, tenant_secret
 from shared.topology import Stage
 from tests.fakes.jobs import new_job
-from tests.fakes.post import MemoryPost
-from tests.fakes.store import MemoryStore
 
 HOOKS = [{"url": "https://a.example/x?key=1", "events": ["accepted"]}, {"url": "https://b.example/"}]
-
-
-@dataclass
-class Arrived:
-    """An event's message."""
-
-    body: bytes
 
 
 class Answering:
@@ -42,29 +30,12 @@ class Answering:
         return self.status
 
 
-async def queued() -> tuple[MemoryStore, MemoryPost, Job]:
-    """Return a mesh whose notifier has seen the `accepted` event of a job with two webhooks, twice."""
-    store, post = MemoryStore(), MemoryPost()
-    job = new_job(webhooks=HOOKS).job
-    await store.insert(job)
-    event = Arrived(Event.of(job, job.outbox[0]).model_dump_json().encode())
-    for _ in range(2):
-        await Desk(store, post).handle(event)  # type: ignore[arg-type] - the body is all that the desk reads
-    return store, post, await store.find(job.id)
-
-
 async def attempt(status: int) -> tuple[Any, Answering]:
     """Return what a delivery made of the status, and the sender."""
-    _, post, job = await queued()
+    opened = new_job(webhooks=HOOKS)
+    (step,) = (step for step in opened.steps if step.stage is Stage.NOTIFIER)
     sender = Answering(status)
-    return await deliver(Work(job, post.steps[0]), sender), sender
-
-
-async def test_only_the_webhook_that_asked_is_told_and_once() -> None:
-    """An event that comes twice queues one delivery, for the one webhook that wants it."""
-    _, post, job = await queued()
-    assert [(step.stage, step.part) for step in post.steps] == [(Stage.NOTIFIER, 10)]
-    assert list(job.deliveries) == ["notifier-10"]
+    return await deliver(Work(opened.job, step), sender), sender
 
 
 async def test_a_delivery_carries_the_event_and_is_recorded_without_the_query() -> None:

@@ -191,4 +191,4 @@ async def test_a_worker_that_is_stopped_gives_its_step_back_unspent() -> None:
     with pytest.raises(Draining):
         await bench.run(bench.first[0], failing(Stopped("drain")))
     record = bench.job.steps[bench.first[0].key]
-    assert (record.state, record.attempts) == (StepState.QUEUED, 0)
+    assert (record.state, record.tries) == (StepState.QUEUED, 0)

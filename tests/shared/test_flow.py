@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from shared import flow
 from shared.clock import now
+from shared.jobs.changes import Moved
 from shared.jobs.claims import Claimed, Rules, claim
 from shared.jobs.document import Job
-from shared.jobs.moves import Moved, commit
+from shared.jobs.moves import commit
 from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.topology import Stage
@@ -53,7 +54,7 @@ def test_a_step_whose_message_was_confirmed_is_not_posted_again() -> None:
     moved = new_job()
     (step,) = moved.steps
     assert flow.unposted(moved.job, 2) == (step,)
-    marked = moved.job.steps[step.key].model_copy(update={"posted": True})
+    marked = moved.job.steps[step.key].model_copy(update={"posted": now()})
     assert flow.unposted(moved.job.model_copy(update={"steps": {step.key: marked}}), 2) == ()
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from shared.clock import now
 from shared.jobs import moves
+from shared.jobs.changes import Moved
 from shared.jobs.claims import Rules
 from shared.jobs.states import TERMINAL, JobState
 from shared.jobs.step import Step
@@ -113,7 +114,7 @@ class World:
         if moved.job is not job:
             saved = await self.store.save(job, moved.job)
             assert saved is not None
-            await pass_on(self.store, self.post, moves.Moved(saved, moved.facts))
+            await pass_on(self.store, self.post, Moved(saved, moved.facts))
 
     def _output(self, step: Step) -> Output:
         outputs: dict[Stage, Output] = {

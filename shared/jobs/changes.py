@@ -1,0 +1,113 @@
+"""The small changes of a job document that its moves are made of, each checked against what is legal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from shared import events, flow
+from shared.jobs.document import Fact, Facts, Job, StepRecord
+from shared.jobs.states import JOB_MOVES, STEP_MOVES, TERMINAL, JobState, StepState
+from shared.jobs.step import Step
+from shared.transcript import Output
+
+TARGETS = 10
+"""A delivery's part is the sequence number of its fact times this, plus the webhook's place in the job's list."""
+
+
+class Stale(Exception):
+    """The step or job has moved on; what this attempt made is discarded."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A changed document, with the facts to publish and the steps to queue because of the change."""
+
+    job: Job
+    facts: tuple[Fact, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+
+def held(job: Job, step: Step, attempt: int) -> StepRecord:
+    """Return the record of the step that the attempt holds; raise Stale if it holds it no longer."""
+    record = job.record(step)
+    ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
+    if ended or record is None or record.attempts != attempt or record.state is not StepState.RUNNING:
+        raise Stale(f"{step}, attempt {attempt}: no longer held; the job is {job.state}, the step {record}")
+    return record
+
+
+def with_step(job: Job, step: Step, state: StepState, **changes: Any) -> Job:
+    """Return the job with the step in the state, changed besides; raise Stale if it may not be there."""
+    record = job.steps[step.key]
+    if state not in STEP_MOVES[record.state]:
+        raise Stale(f"a step that is {record.state} cannot become {state}")
+    moved = record.model_copy(update={"state": state, **changes})
+    return _without_told(job.model_copy(update={"steps": {**job.steps, step.key: moved}}), step)
+
+
+def _without_told(job: Job, step: Step) -> Job:
+    # A webhook's fact is kept only until all have it: with many segments it would outgrow the document.
+    sequence = str(step.part // TARGETS)
+    owed = (Step.of(job.id, key) for key, record in job.steps.items() if record.state is not StepState.DONE)
+    if step.stage not in flow.OUTSIDE or any(_sequence(each) == sequence for each in owed):
+        return job
+    return job.model_copy(update={"deliveries": {at: fact for at, fact in job.deliveries.items() if at != sequence}})
+
+
+def _sequence(step: Step) -> str | None:
+    return str(step.part // TARGETS) if step.stage in flow.OUTSIDE else None
+
+
+def at(job: Job, state: JobState, now: datetime) -> Job:
+    """Return the job in the state, with the time when it may be forgotten if that ends it; raise Stale if illegal."""
+    if state not in JOB_MOVES[job.state]:
+        raise Stale(f"a job that is {job.state} cannot become {state}")
+    days = job.options.retention_days
+    expires = now + timedelta(days=days) if days and state in TERMINAL else None
+    return job.model_copy(update={"state": state, "expires": expires, "settled": False})
+
+
+def learned(job: Job, output: Output) -> Job:
+    """Return the job with the output's facts, where they are new to it, and its warnings."""
+    known = job.facts.model_dump(exclude_none=True)
+    facts = Facts.model_validate({**output.facts(), **known})
+    new = tuple(warning for warning in output.warnings if warning not in job.warnings)
+    return job.model_copy(update={"facts": facts, "warnings": (*job.warnings, *new)})
+
+
+def told(job: Job, happenings: Iterable[events.Told], now: datetime) -> Job:
+    """Return the job with the facts in its outbox, numbered on, and a delivery for each webhook that asked for one."""
+    facts = tuple(
+        Fact(sequence=number, happening=happening, at=now, body=body)
+        for number, (happening, body) in enumerate(happenings, job.sequence + 1)
+    )
+    wanted = {fact.sequence: _targets(job, fact) for fact in facts}
+    records = {step.key: StepRecord(queued=now) for steps in wanted.values() for step in steps}
+    owed = {str(fact.sequence): fact for fact in facts if wanted[fact.sequence]}
+    return job.model_copy(
+        update={
+            "sequence": job.sequence + len(facts),
+            "outbox": (*job.outbox, *facts),
+            "steps": {**job.steps, **records},
+            "deliveries": {**job.deliveries, **owed},
+        }
+    )
+
+
+def _targets(job: Job, fact: Fact) -> list[Step]:
+    places = [place for place, hook in enumerate(job.options.webhooks) if fact.happening in hook.events]
+    return [Step(job.id, stage, fact.sequence * TARGETS + place) for place in places for stage in flow.OUTSIDE]
+
+
+def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
+    """Return the move from `before` to `job`: what became ready is queued, and a job with nothing left is completed."""
+    fresh = (step for step in flow.ready(job, window) if step.key not in job.steps)
+    queued = {step.key: StepRecord(queued=now) for step in fresh}
+    job = job.model_copy(update={"steps": {**job.steps, **queued}, "updated": now})
+    if job.state is JobState.RUNNING and flow.finished(job):
+        job = at(job, JobState.COMPLETED, now)
+        job = told(job, [events.completed(job)], now)
+    facts = tuple(fact for fact in job.outbox if fact.sequence > before.sequence)
+    known = {step for step in flow.ready(before, window) if step.key in before.steps}
+    return Moved(job, facts, tuple(step for step in flow.unposted(job, window) if step not in known))

@@ -1,0 +1,80 @@
+"""Looking after all jobs at once in MongoDB."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
+from datetime import datetime
+from typing import Any
+
+from pymongo.errors import DuplicateKeyError
+
+from shared.jobs.document import Job
+from shared.jobs.rows import to_job
+from shared.jobs.states import ADMITTED, TERMINAL, JobState
+from shared.topology import Lane
+
+NOT_WAITING = [str(state) for state in JobState if state is not JobState.WAITING]
+
+
+class MongoUpkeep:
+    """The upkeep over a Motor or PyMongo async client, which the caller opens and closes."""
+
+    def __init__(self, client: Any, database: str) -> None:
+        self._jobs = client[database]["jobs"]
+        self._locks = client[database]["locks"]
+        self._kept = [client[database][name] for name in ("outputs", "history")]
+
+    async def prepare(self) -> None:
+        """Create the indexes; safe to call from every process at each start."""
+        await self._jobs.create_index([("state", 1), ("lane", -1), ("created", 1)])
+        await self._jobs.create_index([("settled", 1), ("updated", 1)])
+        await self._jobs.create_index("expires", sparse=True)
+
+    async def running(self) -> Counter[tuple[str, Lane]]:
+        """Return how many admitted jobs have not ended, by tenant and lane."""
+        admitted = {"$match": {"state": {"$in": sorted(map(str, ADMITTED))}}}
+        grouped = {"$group": {"_id": {"tenant": "$tenant", "lane": "$lane"}, "jobs": {"$sum": 1}}}
+        rows = await (await _awaited(self._jobs.aggregate([admitted, grouped]))).to_list(None)
+        return Counter({(row["_id"]["tenant"], Lane(row["_id"]["lane"])): row["jobs"] for row in rows})
+
+    async def next_waiting(self, full: Collection[str]) -> Job | None:
+        """Return the waiting job that is next, the highest lane's oldest, of the tenants that are not `full`."""
+        asked: dict[str, Any] = {"state": str(JobState.WAITING)}
+        if full:
+            asked["tenant"] = {"$nin": sorted(full)}
+        row = await self._jobs.find_one(asked, sort=[("lane", -1), ("created", 1)])
+        return to_job(row) if row else None
+
+    async def unsettled(self, before: datetime) -> AsyncIterator[Job]:
+        """Yield the jobs that neither wait to be admitted nor are known to be at rest, last changed before the time."""
+        asked = {"settled": False, "updated": {"$lt": before}, "state": {"$in": NOT_WAITING}}
+        async for row in self._jobs.find(asked):
+            yield to_job(row)
+
+    async def expired(self, now: datetime) -> AsyncIterator[Job]:
+        """Yield the ended jobs that need not be kept any longer."""
+        asked = {"expires": {"$lt": now}, "state": {"$in": sorted(map(str, TERMINAL))}}
+        async for row in self._jobs.find(asked):
+            yield to_job(row)
+
+    async def forget(self, job: Job) -> None:
+        """Delete all that is kept of the job, its document last."""
+        for collection in self._kept:
+            await collection.delete_many({"job": job.id})
+        await self._jobs.delete_one({"_id": job.id, "revision": job.revision})
+
+    async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
+        """Make the worker the task's one leader until the time, unless another is now; return whether it is."""
+        free = {"_id": task, "$or": [{"worker": worker}, {"until": {"$lt": now}}]}
+        result = await self._locks.update_one(free, {"$set": {"worker": worker, "until": until}})
+        if result.matched_count:
+            return True
+        try:
+            await self._locks.insert_one({"_id": task, "worker": worker, "until": until})
+        except DuplicateKeyError:
+            return False
+        return True
+
+
+async def _awaited(cursor: Any) -> Any:
+    # PyMongo's async aggregate is awaited for its cursor; Motor's is the cursor.
+    return await cursor if hasattr(cursor, "__await__") else cursor

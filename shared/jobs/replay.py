@@ -1,0 +1,54 @@
+"""Replaying: a step that was given up on is tried again, with the options its job came with."""
+
+from datetime import datetime
+
+from shared import flow
+from shared.jobs.changes import Moved, at, with_step
+from shared.jobs.document import Job
+from shared.jobs.moves import warned
+from shared.jobs.states import TERMINAL, JobState, StepState
+from shared.jobs.step import Step
+from shared.topology import Stage
+
+RESULT = ("transcript", "words", "speakers")
+"""The facts that the result document brings: whatever is replayed, it is made anew."""
+
+
+def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
+    """Return the job with the dead step queued again, and with it all that must be done again because of it.
+
+    A failed job runs on where it failed; a job completed without an optional stage makes its result anew. Nothing
+    changes if the step is not dead (it was replayed before) or the job was cancelled.
+    """
+    record = job.record(step)
+    if record is None or record.state is not StepState.DEAD or job.state is JobState.CANCELLED:
+        return Moved(job)
+    revived = _again(job, step)
+    if step.stage not in flow.OUTSIDE:
+        revived = _reopened(revived, step, record.error or "", now)
+    revived = revived.model_copy(update={"updated": now, "settled": False})
+    return Moved(revived, steps=flow.unposted(revived, window))
+
+
+def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
+    for key, record in job.steps.items():
+        other = Step.of(job.id, key)
+        undone = record.state is StepState.DROPPED or (record.over and follows(other.stage, step.stage))
+        if undone and other.stage not in flow.OUTSIDE:
+            job = _again(job, other)
+    if job.state in TERMINAL:
+        job = at(job, JobState.RUNNING, now)
+    warnings = tuple(each for each in job.warnings if each != warned(step, reason))
+    facts = job.facts.model_copy(update=dict.fromkeys(RESULT))
+    return job.model_copy(update={"warnings": warnings, "facts": facts, "error": None})
+
+
+def follows(stage: Stage, before: Stage) -> bool:
+    """Whether `stage` works on what `before` made, directly or not."""
+    return any(each is before or follows(each, before) for each in flow.FLOW[stage])
+
+
+def _again(job: Job, step: Step) -> Job:
+    attempts = job.steps[step.key].attempts
+    fresh = {"worker": None, "error": None, "winner": None, "ended": None, "started": None, "progress": 0.0}
+    return with_step(job, step, StepState.QUEUED, forgiven=attempts, posted=None, due=None, **fresh)

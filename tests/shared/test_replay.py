@@ -1,0 +1,80 @@
+"""Replaying a dead letter: what failed is tried again, once, and everything made of it is made again."""
+
+from shared.clock import now
+from shared.jobs.replay import replay
+from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
+from shared.mesh.outcomes import GiveUp
+from shared.topology import Happening, Stage
+from tests.fakes.bench import Bench, failing, usual
+from tests.fakes.jobs import WINDOW
+
+GONE = GiveUp("the source is gone")
+
+
+def replayed(bench: Bench, step: Step) -> tuple[Step, ...]:
+    """Replay the step in the bench's document and return what is to be queued."""
+    moved = replay(bench.job, step, now(), WINDOW)
+    bench.store.jobs[bench.id] = moved.job
+    return moved.steps
+
+
+async def given_up(bench: Bench, stage: Stage) -> Step:
+    """Run the job with one stage that gives up, and return the dead step."""
+    queue, dead = [*bench.first], bench.step(stage)
+    while queue:
+        seen = len(bench.post.steps)
+        step = queue.pop(0)
+        await (bench.run(step, failing(GONE)) if step == dead else bench.run(step, usual))
+        queue += bench.post.steps[seen:]
+    return dead
+
+
+async def test_a_failed_job_runs_on_from_its_dead_step_to_its_end() -> None:
+    """The dead step is queued again with its job's options, what was dropped comes back, and the job completes."""
+    bench = Bench(language="he")
+    dead = await given_up(bench, Stage.DOWNLOADER)
+    assert bench.job.state is JobState.FAILED
+    await bench.through_all([*replayed(bench, dead)])
+    assert (bench.job.state, bench.job.options.language, bench.job.error) == (JobState.COMPLETED, "he", None)
+    assert bench.post.told() == [Happening.FAILED, *[Happening.SEGMENTS] * 3, Happening.COMPLETED]
+
+
+async def test_a_second_replay_has_no_effect() -> None:
+    """A step that is not dead any more is left alone, whether it runs or has ended."""
+    bench = Bench()
+    dead = await given_up(bench, Stage.TRANSCRIBER)
+    first = replayed(bench, dead)
+    assert dead in first
+    assert replayed(bench, dead) == ()
+    await bench.through_all([*first])
+    before = bench.job
+    assert replayed(bench, dead) == ()
+    assert bench.job == before
+
+
+async def test_a_job_completed_without_speakers_gets_them_by_a_replay() -> None:
+    """The diarizer's replay makes the result anew, and its warning goes."""
+    bench = Bench()
+    dead = await given_up(bench, Stage.DIARIZER)
+    assert (bench.job.state, len(bench.job.warnings)) == (JobState.COMPLETED, 1)
+    await bench.through_all([*replayed(bench, dead)])
+    assert (bench.job.state, bench.job.warnings) == (JobState.COMPLETED, ())
+    assert bench.job.steps["enhancer-0"].winner == 2
+
+
+async def test_a_cancelled_job_is_not_replayed() -> None:
+    """Cancelled is for good."""
+    bench = Bench()
+    dead = await given_up(bench, Stage.DOWNLOADER)
+    bench.store.jobs[bench.id] = bench.job.model_copy(update={"state": JobState.CANCELLED})
+    assert replayed(bench, dead) == ()
+
+
+async def test_attempts_before_a_replay_do_not_count_and_their_numbers_do_not_come_back() -> None:
+    """A worker that slept through the replay cannot commit under the number of its old attempt."""
+    bench = Bench()
+    dead = await given_up(bench, Stage.DOWNLOADER)
+    replayed(bench, dead)
+    record = bench.job.steps[dead.key]
+    assert (record.state, record.attempts, record.tries) == (StepState.QUEUED, 1, 0)
