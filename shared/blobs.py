@@ -4,6 +4,7 @@ Keys are made by the mesh alone, never taken from a message without the checks i
 """
 
 from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +38,9 @@ class Blobs(Protocol):
     def stream(self, key: str) -> AsyncIterator[bytes]:
         """Yield the object in pieces of a few megabytes; raise NoSuchObject."""
 
+    async def delete(self, key: str) -> None:
+        """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
+
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""
 
@@ -46,7 +50,7 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         scheme, _, path = url.partition("://")
-        self._store = LocalStore(path, mkdir=True) if scheme == "file" else from_url(url)
+        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if scheme == "file" else from_url(url)
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
         """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
@@ -74,6 +78,13 @@ class ObjectStore:
             raise NoSuchObject(key) from None
         async for piece in found.stream(min_chunk_size=PART_BYTES):
             yield bytes(piece)
+
+    async def delete(self, key: str) -> None:
+        """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
+        inside = [found["path"] async for page in obstore.list(self._store, key) for found in page]
+        for path in inside or [key]:
+            with suppress(NotFoundError, FileNotFoundError):
+                await obstore.delete_async(self._store, path)
 
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""

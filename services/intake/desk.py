@@ -6,12 +6,14 @@ from typing import Protocol
 
 from aio_pika.abc import AbstractIncomingMessage
 
+from services.intake.admission import Admission
 from services.intake.stage import Rejected, check_owner, new_job, read_cancel, read_submit
 from shared import flow, telemetry
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.changes import Moved
 from shared.jobs.document import Job
+from shared.jobs.states import JobState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post
@@ -40,9 +42,11 @@ class Desk:
 
     store: JobStore
     post: Post
+    admission: Admission
     seal: Seals
     worker: str
     window: int
+    retention_days: int | None = None
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
         """Take one message; what is wrong with it is told, replied and parked, never raised."""
@@ -58,14 +62,16 @@ class Desk:
         check_owner(submit)
         with telemetry.logged_as(job=submit.id, tenant=submit.tenant):
             sealed = self.seal.seal(submit.source) if submit.source.url else None
-            fresh = new_job(submit, message.priority, sealed, shown(submit.source))
-            job = await self._stored(moves.opened(fresh, self.window), submit)
+            fresh = new_job(submit, message.priority, sealed, shown(submit.source), self.retention_days)
+            job = await self._stored(fresh, submit)
             await pass_on(self.store, self.post, Moved(job, job.outbox, flow.unposted(job, self.window)))
-            log.info("accepted", extra={"lane": job.lane.label, "again": job.created != fresh.created})
+            log.info(job.state, extra={"lane": job.lane.label, "again": job.created != fresh.created})
+            if job.state is JobState.WAITING:
+                await self.admission.admit()  # it may have come behind one whose tenant is full
         return job
 
-    async def _stored(self, opened: Moved, submit: Submit) -> Job:
-        job = await self.store.insert(opened.job)
+    async def _stored(self, fresh: Job, submit: Submit) -> Job:
+        job = await self.admission.insert(fresh)
         if job.tenant != submit.tenant:
             raise Rejected((FieldError(field="id", error="is taken; choose another UUID"),), submit.id, submit.tenant)
         return job

@@ -1,19 +1,62 @@
-"""Wires intake: its queue, the desk that handles it, and the key that seals sources."""
+"""Wires intake: its queues, the desk, admission, and the sweeper that runs beside them."""
+
+import asyncio
+from contextlib import AsyncExitStack
 
 from faststream import FastStream
 
+from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
+from services.intake.overdue import Patience
 from services.intake.settings import IntakeSettings
+from services.intake.sweeper import Sweeper
 from shared.blobs import ObjectStore
+from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.serve import Parts, Subscription, serve
 from shared.seal import Seal
 from shared.settings import load
-from shared.topology import Stage, work_queue
+from shared.topology import ENDED_QUEUE, Stage, work_queue
 
 
 def build() -> FastStream:
     """Return the intake service; opens nothing yet."""
     settings = load(IntakeSettings)
     parts = Parts(Stage.INTAKE, settings, ObjectStore(settings.blobs_url))
-    desk = Desk(parts.store, parts.post, Seal(settings.seal_key), parts.worker, settings.window)
-    return serve(parts, [Subscription(work_queue(Stage.INTAKE).name, desk.handle)])
+    upkeep = MongoUpkeep(parts.client, settings.mongo_database)
+    limits = Limits(settings.max_running, settings.max_running_per_tenant)
+    admission = Admission(upkeep, parts.store, parts.post, limits, settings.window)
+    seal = Seal(settings.seal_key)
+    desk = Desk(parts.store, parts.post, admission, seal, parts.worker, settings.window, settings.retention_days)
+    sweeper = _sweeper(parts, settings, upkeep, admission)
+    beside = AsyncExitStack()
+
+    async def opening() -> None:
+        await upkeep.prepare()
+        sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
+        beside.push_async_callback(_wait, sweeping)
+        beside.callback(sweeper.ended.set)
+
+    queues = [
+        Subscription(work_queue(Stage.INTAKE).name, desk.handle),
+        Subscription(ENDED_QUEUE.name, admission.on_end),
+    ]
+    return serve(parts, queues, opening, beside.aclose)
+
+
+def _sweeper(parts: Parts, settings: IntakeSettings, upkeep: MongoUpkeep, admission: Admission) -> Sweeper:
+    return Sweeper(
+        store=parts.store,
+        upkeep=upkeep,
+        post=parts.post,
+        counts=parts.post,
+        blobs=parts.blobs,
+        admission=admission,
+        worker=parts.worker,
+        window=settings.window,
+        patience=Patience(settings.heartbeat_lost, settings.overdue),
+        interval=settings.sweep_seconds,
+    )
+
+
+async def _wait(task: asyncio.Task[None]) -> None:
+    await task

@@ -35,16 +35,22 @@ def read_cancel(body: bytes) -> Cancel:
     return _read(body, Cancel.model_validate)
 
 
-def new_job(submit: Submit, amqp_priority: int | None, sealed: str | None, shown: Source) -> Job:
-    """Return the job that the message asks for; its document shows the source without what may be secret."""
+def new_job(
+    submit: Submit, amqp_priority: int | None, sealed: str | None, shown: Source, retention_days: int | None
+) -> Job:
+    """Return the job that the message asks for; its document shows the source without what may be secret.
+
+    `retention_days` is for a message that names none.
+    """
     moment = now()
     asked = {name: getattr(submit, name) for name in Options.model_fields}
+    kept = {"source": shown, "retention_days": submit.retention_days or retention_days}
     return Job(
         id=submit.id,
         tenant=submit.tenant,
         lane=submit.lane(amqp_priority),
         state=JobState.ACCEPTED,
-        options=Options.model_construct(**{**asked, "source": shown}),
+        options=Options.model_construct(**{**asked, **kept}),
         sealed=sealed,
         idempotency_key=submit.idempotency_key,
         created=moment,

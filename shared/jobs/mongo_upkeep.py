@@ -26,7 +26,7 @@ class MongoUpkeep:
     async def prepare(self) -> None:
         """Create the indexes; safe to call from every process at each start."""
         await self._jobs.create_index([("state", 1), ("lane", -1), ("created", 1)])
-        await self._jobs.create_index([("settled", 1), ("updated", 1)])
+        await self._jobs.create_index([("settled", 1), ("state", 1)])
         await self._jobs.create_index("expires", sparse=True)
 
     async def running(self) -> Counter[tuple[str, Lane]]:
@@ -44,9 +44,9 @@ class MongoUpkeep:
         row = await self._jobs.find_one(asked, sort=[("lane", -1), ("created", 1)])
         return to_job(row) if row else None
 
-    async def unsettled(self, before: datetime) -> AsyncIterator[Job]:
-        """Yield the jobs that neither wait to be admitted nor are known to be at rest, last changed before the time."""
-        asked = {"settled": False, "updated": {"$lt": before}, "state": {"$in": NOT_WAITING}}
+    async def unsettled(self) -> AsyncIterator[Job]:
+        """Yield the jobs that neither wait to be admitted nor are known to be at rest."""
+        asked = {"settled": False, "state": {"$in": NOT_WAITING}}
         async for row in self._jobs.find(asked):
             yield to_job(row)
 

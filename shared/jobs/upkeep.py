@@ -18,8 +18,8 @@ class Upkeep(Protocol):
     async def next_waiting(self, full: Collection[str]) -> Job | None:
         """Return the waiting job that is next, the highest lane's oldest, of the tenants that are not `full`."""
 
-    def unsettled(self, before: datetime) -> AsyncIterator[Job]:
-        """Yield the jobs that neither wait to be admitted nor are known to be at rest, last changed before the time."""
+    def unsettled(self) -> AsyncIterator[Job]:
+        """Yield the jobs that neither wait to be admitted nor are known to be at rest."""
 
     def expired(self, now: datetime) -> AsyncIterator[Job]:
         """Yield the ended jobs that need not be kept any longer."""

@@ -5,6 +5,7 @@ blocked connection could not ack.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import aio_pika
@@ -30,6 +31,14 @@ from shared.topology import (
 
 CONFIRM_SECONDS = 30.0
 DEFAULT_EXCHANGE = ""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many messages lie in a queue and wait to be delivered, and how many consumers it has."""
+
+    messages: int
+    consumers: int
 
 
 class Post(Protocol):
@@ -158,8 +167,18 @@ class AmqpPost:
 
     async def ping(self) -> None:
         """Raise if the broker does not answer."""
+        # A new channel is a round trip of its own.
+        async with self._connected().channel():
+            pass
+
+    async def count(self, queue: str) -> Count:
+        """Return how many messages wait in the queue and how many consumers it has; raise if there is no such queue."""
+        # A channel that is not robust asks the broker; a robust one answers from memory what it once declared.
+        async with self._connected().channel() as channel:
+            declared = (await channel.declare_queue(queue, passive=True, robust=False)).declaration_result
+        return Count(declared.message_count or 0, declared.consumer_count or 0)
+
+    def _connected(self) -> AbstractRobustConnection:
         if self._connection is None:
             raise RuntimeError("the post is not open")
-        # A new channel is a round trip of its own; passive declarations are answered from aio-pika's memory.
-        async with self._connection.channel():
-            pass
+        return self._connection

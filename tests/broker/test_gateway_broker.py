@@ -19,7 +19,9 @@ from deploy.local.child import free_port, inherited
 from deploy.local.commands import ROOT
 from services.gateway.main import build
 from services.gateway.submitter import Submitter
+from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
+from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.jobs.states import JobState
 from shared.mesh.serve import Parts, Subscription, serve
 from shared.mesh.work import Work
@@ -58,7 +60,9 @@ async def intake(net: Net) -> None:
     """Start intake."""
     parts = Parts(Stage.INTAKE, net.settings, net.parts.blobs)
     seal = Seal(SecretStr(Fernet.generate_key().decode()))
-    desk = Desk(parts.store, parts.post, seal, parts.worker, net.settings.window)
+    upkeep = MongoUpkeep(parts.client, net.settings.mongo_database)
+    admission = Admission(upkeep, parts.store, parts.post, Limits(10, 10), net.settings.window)
+    desk = Desk(parts.store, parts.post, admission, seal, parts.worker, net.settings.window)
     await net.run(serve(parts, [Subscription(work_queue(Stage.INTAKE).name, desk.handle)]))
 
 

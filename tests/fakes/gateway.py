@@ -18,29 +18,20 @@ from services.gateway.desk import Desk
 from services.gateway.listeners import Listeners
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
-from services.intake.desk import Desk as IntakeDesk
 from shared.blobs import ObjectStore
 from shared.mesh.health import Health
 from shared.messages import Reply
-from shared.options import Source
 from tests.fakes.incoming import Incoming
+from tests.fakes.intake import intake
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
-
-
-class Sealed:
-    """A seal that hides nothing, so that a test sees what would come out."""
-
-    def seal(self, source: Source) -> str:
-        """Return the source as it is."""
-        return source.model_dump_json()
 
 
 class Intake:
     """Intake without a broker between."""
 
     def __init__(self, store: MemoryStore, post: MemoryPost) -> None:
-        self._desk, self._post = IntakeDesk(store, post, Sealed(), "intake@here", 2), post
+        self._desk, self._post = intake(store, post), post
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
         """Return intake's reply to the message."""

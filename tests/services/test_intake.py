@@ -7,23 +7,15 @@ from uuid import uuid4
 
 import pytest
 
-from services.intake.desk import Desk
 from shared.jobs.states import JobState, StepState
 from shared.options import Source
 from shared.topology import CANCEL_KEY, Happening, Lane, Stage
 from tests.fakes.incoming import Incoming
+from tests.fakes.intake import intake
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
 
 SECRET = "Bearer s3cret"  # noqa: S105 - a made-up one that must not come out
-
-
-class Sealed:
-    """A seal that shows what it was given."""
-
-    def seal(self, source: Source) -> str:
-        """Return the source turned over."""
-        return source.model_dump_json()[::-1]
 
 
 @pytest.fixture
@@ -41,7 +33,7 @@ def post() -> MemoryPost:
 @pytest.fixture
 def take(store: MemoryStore, post: MemoryPost) -> Callable[..., Any]:
     """Return what hands a message to the desk."""
-    desk = Desk(store, post, Sealed(), "intake@here", 2)
+    desk = intake(store, post)
 
     async def hand_in(body: dict[str, Any] | bytes, **properties: Any) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

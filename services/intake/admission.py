@@ -1,0 +1,113 @@
+"""Admission: how many jobs run at once, of each tenant and in all; the others wait in the database, in lane order."""
+
+import asyncio
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared import flow, telemetry
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.changes import Moved
+from shared.jobs.document import Job
+from shared.jobs.history import Entry
+from shared.jobs.states import JobState
+from shared.jobs.store import JobStore, change
+from shared.jobs.upkeep import Upkeep
+from shared.mesh.follow import pass_on
+from shared.mesh.post import Post
+from shared.topology import Lane
+
+log = logging.getLogger(__name__)
+
+Running = Counter[tuple[str, Lane]]
+
+FRESH = 1.0
+"""Seconds for which a count of the running jobs serves new ones, so that a flood of them is not a flood of counts."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many jobs may run at once. Only jobs of a lane and above count against it: no flood delays what is urgent."""
+
+    jobs: int
+    jobs_per_tenant: int
+
+    def full(self, running: Running, lane: Lane) -> bool:
+        """Whether no job of the lane may start, whosever it is."""
+        return sum(count for (_, its), count in running.items() if its >= lane) >= self.jobs
+
+    def full_for(self, running: Running, tenant: str, lane: Lane) -> bool:
+        """Whether no job of the tenant may start in the lane."""
+        own = (count for (whose, its), count in running.items() if whose == tenant and its >= lane)
+        return sum(own) >= self.jobs_per_tenant or self.full(running, lane)
+
+
+class Admission:
+    """Decides who starts now.
+
+    Several intake processes together may exceed the limits by what they admit within FRESH seconds.
+    """
+
+    def __init__(self, upkeep: Upkeep, store: JobStore, post: Post, limits: Limits, window: int) -> None:
+        self._upkeep, self._store, self._post = upkeep, store, post
+        self._limits, self._window = limits, window
+        self._deciding = asyncio.Lock()
+        self._running, self._counted = Running(), -FRESH
+        self._asked = False
+
+    async def insert(self, job: Job) -> Job:
+        """Store the new job, to start now if nobody waits and there is room, and to wait otherwise.
+
+        Return it as stored, or the job that was stored before under its id or its idempotency key.
+        """
+        async with self._deciding:
+            room = await self._upkeep.next_waiting(()) is None and await self._has_room(job)
+            state = JobState.ACCEPTED if room else JobState.WAITING
+            self._running[job.tenant, job.lane] += room
+            return await self._store.insert(moves.opened(job.model_copy(update={"state": state}), self._window).job)
+
+    async def on_end(self, message: AbstractIncomingMessage) -> None:
+        """Start who is next: the message says that a job has ended."""
+        del message
+        await self.admit()
+
+    async def admit(self) -> None:
+        """Start waiting jobs, the highest lane's oldest first, as long as there is room for any."""
+        self._asked = True
+        async with self._deciding:
+            if self._asked:  # nobody has decided since
+                self._asked = False
+                await self._start_waiting()
+
+    async def _start_waiting(self) -> None:
+        full: set[str] = set()
+        job = await self._upkeep.next_waiting(full)
+        if job is not None:
+            await self._count()
+        while job is not None and not self._limits.full(self._running, job.lane):
+            if self._limits.full_for(self._running, job.tenant, job.lane):
+                full.add(job.tenant)  # and so it is in every lower lane: who comes next is not of this tenant
+            else:
+                await self._start(job)
+            job = await self._upkeep.next_waiting(full)
+
+    async def _has_room(self, job: Job) -> bool:
+        if asyncio.get_running_loop().time() - self._counted > FRESH:
+            await self._count()
+        return not self._limits.full_for(self._running, job.tenant, job.lane)
+
+    async def _count(self) -> None:
+        self._running = await self._upkeep.running()
+        self._counted = asyncio.get_running_loop().time()
+
+    async def _start(self, waiting: Job) -> None:
+        with telemetry.logged_as(job=waiting.id, tenant=waiting.tenant):
+            _, job = await change(self._store, waiting, partial(moves.admit, now=now(), window=self._window))
+            self._running[job.tenant, job.lane] += 1
+            await self._store.remember([Entry(job=job.id, what="admitted", at=job.updated)])
+            await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, self._window)))
+            log.info("admitted", extra={"lane": job.lane.label})

@@ -1,0 +1,113 @@
+"""The sweeper: finds what nobody will ever wake up again, and forgets what need not be kept.
+
+It publishes what a job document says is ready and what the broker has lost, which is all that recovery is.
+"""
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from services.intake.admission import Admission
+from services.intake.overdue import Expected, Patience, expected, missing
+from shared import telemetry
+from shared.blobs import Blobs
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.changes import Moved
+from shared.jobs.document import Job
+from shared.jobs.history import Entry
+from shared.jobs.store import JobStore
+from shared.jobs.upkeep import Upkeep
+from shared.mesh.follow import pass_on
+from shared.mesh.post import Count, Post
+from shared.topology import Stage, work_queue
+
+log = logging.getLogger(__name__)
+
+TASK = "sweep"
+LEASES = 3
+"""A leader that has not swept for this many intervals is followed by another."""
+
+
+class Counts(Protocol):
+    """What can count a queue."""
+
+    async def count(self, queue: str) -> Count:
+        """Return how many messages wait in the queue, and how many consumers it has."""
+
+
+@dataclass(frozen=True)
+class Sweeper:
+    """Sweeps every `interval` seconds while it is the leader of all sweepers."""
+
+    store: JobStore
+    upkeep: Upkeep
+    post: Post
+    counts: Counts
+    blobs: Blobs
+    admission: Admission
+    worker: str
+    window: int
+    patience: Patience
+    interval: float
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Sweep until `ended` is set; a sweep that fails is logged and the next one tries again."""
+        while not await self._over():
+            try:
+                if await self._leads():
+                    await self.sweep()
+            except Exception:
+                log.exception("the sweep failed; the next one is in %s s", self.interval)
+
+    async def sweep(self) -> None:
+        """Publish what was lost, start who waits although there is room, forget what has expired."""
+        waiting = [step async for job in self.upkeep.unsettled() for step in await self._looked_at(job)]
+        for each in missing(waiting, await self._depths(), now(), self.patience):
+            await self._publish(each)
+        await self.admission.admit()
+        async for job in self.upkeep.expired(now()):
+            await self._forget(job)
+
+    async def _over(self) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.ended.wait(), self.interval)
+        return self.ended.is_set()
+
+    async def _leads(self) -> bool:
+        moment = now()
+        return await self.upkeep.lead(TASK, self.worker, moment, moment + timedelta(seconds=LEASES * self.interval))
+
+    async def _looked_at(self, job: Job) -> list[Expected]:
+        settled = moves.settle(job).job
+        if settled is not job:
+            await self.store.save(job, settled)
+            return []
+        if job.outbox and now() - job.updated > timedelta(seconds=self.patience.overdue):
+            log.warning("publishing events that were never published", extra={"job": job.id, "tenant": job.tenant})
+            await pass_on(self.store, self.post, Moved(job, job.outbox))
+        return list(expected(job, now(), self.patience, self.window))
+
+    async def _depths(self) -> dict[Stage, int]:
+        return {stage: (await self.counts.count(work_queue(stage).name)).messages for stage in Stage}
+
+    async def _publish(self, lost: Expected) -> None:
+        step = lost.step
+        with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
+            log.warning("the step's message was lost; publishing it again")
+            await self.post.step(step, lost.lane)
+            await self.store.published(step.job, [], [step], now())
+            reason = f"the message of {step.key} was lost; published again"
+            await self.store.remember([Entry(job=step.job, what="swept", at=now(), reason=reason)])
+
+    async def _forget(self, job: Job) -> None:
+        with telemetry.logged_as(job=job.id, tenant=job.tenant):
+            await self.blobs.delete(f"jobs/{job.tenant}/{job.id}")
+            if job.options.source.object is not None:
+                await self.blobs.delete(job.options.source.object)
+            await self.upkeep.forget(job)
+            log.info("forgotten: it was kept for %s days", job.options.retention_days)

@@ -1,0 +1,116 @@
+"""What every upkeep of a job store must do, in memory and in MongoDB, over Motor and over PyMongo's async client."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from deploy.local.parts import LocalParts
+from shared.clock import now
+from shared.jobs.document import Job
+from shared.jobs.history import Entry
+from shared.jobs.mongo import MongoStore, connect
+from shared.jobs.mongo_upkeep import MongoUpkeep
+from shared.jobs.states import JobState
+from shared.jobs.step import Step
+from shared.jobs.store import JobStore, NoSuchJob
+from shared.jobs.upkeep import Upkeep
+from shared.topology import Lane, Stage
+from tests.fakes.jobs import new_job, prepared
+from tests.fakes.store import MemoryStore
+from tests.fakes.upkeep import MemoryUpkeep
+
+Kept = tuple[JobStore, Upkeep]
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("motor", marks=pytest.mark.broker),
+        pytest.param("pymongo", marks=pytest.mark.broker),
+    ]
+)
+async def kept(request: pytest.FixtureRequest, parts: LocalParts) -> AsyncIterator[Kept]:
+    """Yield each kind of store with its upkeep, empty."""
+    if request.param == "memory":
+        memory = MemoryStore()
+        yield memory, MemoryUpkeep(memory)
+        return
+    url, name = parts.mongo_url, f"contract_{uuid4().hex[:12]}"
+    client: Any = connect(url) if request.param == "motor" else AsyncMongoClient(url, tz_aware=True)
+    store, upkeep = MongoStore(client, name), MongoUpkeep(client, name)
+    await store.prepare()
+    await upkeep.prepare()
+    yield store, upkeep
+    closed = client.close()
+    if closed is not None:
+        await closed
+
+
+async def stored(store: JobStore, lane: Lane = Lane.NORMAL, **fields: Any) -> Job:
+    """Return a stored job with the fields given."""
+    return await store.insert(new_job(lane).job.model_copy(update=fields))
+
+
+async def test_running_jobs_are_counted_by_tenant_and_lane(kept: Kept) -> None:
+    """Accepted and running jobs count; those that wait or have ended do not."""
+    store, upkeep = kept
+    await stored(store)
+    await stored(store, state=JobState.RUNNING)
+    await stored(store, Lane.URGENT, tenant="b")
+    await stored(store, state=JobState.WAITING)
+    await stored(store, state=JobState.FAILED)
+    assert await upkeep.running() == {("acme", Lane.NORMAL): 2, ("b", Lane.URGENT): 1}
+
+
+async def test_the_highest_lanes_oldest_waits_first(kept: Kept) -> None:
+    """Lanes come before age, and tenants that are full are passed over."""
+    store, upkeep = kept
+    late = now() + timedelta(seconds=5)
+    old, young = [await stored(store, state=JobState.WAITING, created=at) for at in (now(), late)]
+    urgent = await stored(store, Lane.URGENT, tenant="b", state=JobState.WAITING, created=late)
+    assert await upkeep.next_waiting(()) == urgent
+    assert await upkeep.next_waiting({"b"}) == old
+    assert await upkeep.next_waiting({"b", "acme"}) is None
+    assert young.created > old.created
+
+
+async def test_only_jobs_that_may_have_something_left_to_do_are_unsettled(kept: Kept) -> None:
+    """Jobs that wait, and those seen at rest, are not looked at again."""
+    store, upkeep = kept
+    running = await stored(store)
+    ended = await stored(store, state=JobState.COMPLETED)
+    await stored(store, state=JobState.COMPLETED, settled=True)
+    await stored(store, state=JobState.WAITING)
+    assert {job.id async for job in upkeep.unsettled()} == {running.id, ended.id}
+
+
+async def test_an_expired_job_is_forgotten_with_all_that_was_kept_of_it(kept: Kept) -> None:
+    """Nothing is left in any collection, and no other job is touched."""
+    store, upkeep = kept
+    old = await stored(store, state=JobState.COMPLETED, expires=now() - timedelta(days=1))
+    await stored(store, state=JobState.COMPLETED, expires=now() + timedelta(days=1))
+    await stored(store)
+    step = Step(old.id, Stage.DOWNLOADER)
+    await store.put_output(step, 1, prepared())
+    await store.remember([Entry(job=old.id, what="swept", at=now())])
+    assert [job.id async for job in upkeep.expired(now())] == [old.id]
+    await upkeep.forget(old)
+    assert await store.history(old.id) == []
+    with pytest.raises(NoSuchJob):
+        await store.find(old.id)
+
+
+async def test_one_worker_leads_until_its_time_is_over(kept: Kept) -> None:
+    """A leader may go on; another takes over only once the time has passed."""
+    _, upkeep = kept
+    moment = now()
+    later = moment + timedelta(seconds=10)
+    assert await upkeep.lead("sweep", "a", moment, later)
+    assert await upkeep.lead("sweep", "a", moment, later)
+    assert not await upkeep.lead("sweep", "b", moment, later)
+    assert await upkeep.lead("sweep", "b", later + timedelta(seconds=1), later + timedelta(seconds=20))
+    assert not await upkeep.lead("sweep", "a", later + timedelta(seconds=2), later + timedelta(seconds=20))

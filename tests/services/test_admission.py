@@ -1,0 +1,87 @@
+"""Admission: who may start is a matter of lanes, tenants and age, and nobody who waits is forgotten."""
+
+from services.intake.admission import Admission, Limits
+from shared.clock import now
+from shared.jobs import moves
+from shared.jobs.document import Job
+from shared.jobs.states import JobState
+from shared.topology import Happening, Lane, Stage
+from tests.fakes.intake import admission
+from tests.fakes.jobs import WINDOW, new_job
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+
+
+class House:
+    """A mesh of fakes with room for a few."""
+
+    def __init__(self, jobs: int, jobs_per_tenant: int) -> None:
+        self.store, self.post = MemoryStore(), MemoryPost()
+        self.admission: Admission = admission(self.store, self.post, Limits(jobs, jobs_per_tenant))
+
+    async def submit(self, tenant: str = "acme", lane: Lane = Lane.NORMAL) -> Job:
+        """Insert a fresh job as intake does."""
+        fresh = new_job(lane).job
+        bare = {"tenant": tenant, "steps": {}, "outbox": (), "sequence": 0}
+        return await self.admission.insert(fresh.model_copy(update=bare))
+
+    async def end(self, job: Job) -> None:
+        """End the job and let intake hear of it."""
+        known = self.store.jobs[job.id]
+        self.store.jobs[job.id] = moves.cancel(known, now(), WINDOW).job
+        await self.admission.admit()
+
+    def states(self, *jobs: Job) -> list[JobState]:
+        """Return where the jobs are now."""
+        return [self.store.jobs[job.id].state for job in jobs]
+
+
+async def test_what_there_is_no_room_for_waits_and_starts_when_another_ends() -> None:
+    """The second job is stored and told, but its first step is queued only after the first job's end."""
+    house = House(1, 1)
+    first, second = await house.submit(), await house.submit()
+    assert house.states(first, second) == [JobState.ACCEPTED, JobState.WAITING]
+    assert house.post.steps == []
+    await house.end(first)
+    assert house.states(second) == [JobState.ACCEPTED]
+    assert [(step.job, step.stage) for step in house.post.steps] == [(second.id, Stage.DOWNLOADER)]
+    assert house.post.told() == [Happening.ACCEPTED]
+
+
+async def test_a_tenant_that_is_full_does_not_keep_others_waiting() -> None:
+    """Whoever waits because of its own tenant's limit is passed over."""
+    house = House(10, 1)
+    running, waiting = await house.submit("a"), await house.submit("a")
+    other = await house.submit("b")
+    await house.admission.admit()
+    assert house.states(running, waiting, other) == [JobState.ACCEPTED, JobState.WAITING, JobState.ACCEPTED]
+
+
+async def test_a_flood_of_low_lanes_leaves_room_for_the_urgent() -> None:
+    """Only jobs of its own lane and above stand in a job's way."""
+    house = House(2, 2)
+    flood = [await house.submit(lane=Lane.BACKGROUND) for _ in range(4)]
+    urgent = await house.submit(lane=Lane.URGENT)
+    await house.admission.admit()
+    assert house.states(urgent) == [JobState.ACCEPTED]
+    assert house.states(*flood).count(JobState.ACCEPTED) == 2
+
+
+async def test_a_newcomer_does_not_overtake_who_waits_in_its_lane() -> None:
+    """A place that becomes free is for the oldest, however many come while it is given away."""
+    house = House(1, 1)
+    running, waiting = await house.submit(), await house.submit()
+    house.store.jobs[running.id] = moves.cancel(running, now(), WINDOW).job
+    newcomer = await house.submit()
+    await house.admission.admit()
+    assert house.states(waiting, newcomer) == [JobState.ACCEPTED, JobState.WAITING]
+
+
+async def test_a_waiting_job_can_be_cancelled() -> None:
+    """It never starts."""
+    house = House(1, 1)
+    first, waiting = await house.submit(), await house.submit()
+    await house.end(waiting)
+    await house.end(first)
+    assert house.states(waiting) == [JobState.CANCELLED]
+    assert house.post.steps == []

@@ -1,0 +1,148 @@
+"""The sweeper: what the broker lost is published again, what is on its way is left alone, what expired is forgotten."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.intake.overdue import Patience
+from services.intake.sweeper import Sweeper
+from shared.blobs import NoSuchObject, ObjectStore
+from shared.clock import now
+from shared.jobs.document import Job
+from shared.jobs.states import JobState, StepState
+from shared.mesh.post import Count
+from shared.topology import Happening, Stage, work_queue
+from tests.fakes.intake import admission
+from tests.fakes.jobs import WINDOW, new_job
+from tests.fakes.post import MemoryPost
+from tests.fakes.store import MemoryStore
+from tests.fakes.upkeep import MemoryUpkeep
+
+PATIENCE = Patience(heartbeat_lost=20.0, overdue=60.0)
+LONG_AGO = timedelta(minutes=10)
+
+
+class Queues:
+    """Queues of given depths."""
+
+    def __init__(self, **depths: int) -> None:
+        self.depths = Counter({work_queue(Stage(stage)).name: depth for stage, depth in depths.items()})
+
+    async def count(self, queue: str) -> Count:
+        """Return the queue's depth."""
+        return Count(self.depths[queue], 1)
+
+
+def sweeper(store: MemoryStore, post: MemoryPost, folder: Path, **depths: int) -> Sweeper:
+    """Return a sweeper over fakes."""
+    return Sweeper(
+        store=store,
+        upkeep=MemoryUpkeep(store),
+        post=post,
+        counts=Queues(**depths),
+        blobs=ObjectStore(f"file://{folder}"),
+        admission=admission(store, post),
+        worker="intake@here",
+        window=WINDOW,
+        patience=PATIENCE,
+        interval=0.01,
+    )
+
+
+def stored(store: MemoryStore, record: dict[str, Any] | None = None, **fields: Any) -> Job:
+    """Return a job whose one step, the downloader's, was posted long ago, changed as given."""
+    moved = new_job()
+    (step,) = moved.steps
+    long_ago = now() - LONG_AGO
+    known = moved.job.steps[step.key].model_copy(update={"queued": long_ago, "posted": long_ago, **(record or {})})
+    bare = {"outbox": (), "updated": long_ago, "steps": {step.key: known}}
+    store.jobs[moved.job.id] = moved.job.model_copy(update={**bare, **fields})
+    return store.jobs[moved.job.id]
+
+
+async def swept(tmp_path: Path, *records: dict[str, Any], **depths: int) -> tuple[list[str], list[Job]]:
+    """Return the jobs whose steps were published again, of jobs with the records given."""
+    store, post = MemoryStore(), MemoryPost()
+    jobs = [stored(store, record) for record in records]
+    await sweeper(store, post, tmp_path, **depths).sweep()
+    return [step.job for step in post.steps], jobs
+
+
+async def test_a_step_whose_message_is_gone_is_published_again_once(tmp_path: Path) -> None:
+    """The queue is empty, nobody works on it: the message is lost. The next sweep gives the new one its time."""
+    store, post = MemoryStore(), MemoryPost()
+    job, sweeps = stored(store), sweeper(store, post, tmp_path)
+    await sweeps.sweep()
+    await sweeps.sweep()
+    assert [step.job for step in post.steps] == [job.id]
+    assert [entry.what for entry in await store.history(job.id)] == ["swept"]
+
+
+async def test_a_step_in_a_deep_queue_is_not_taken_for_lost(tmp_path: Path) -> None:
+    """As many messages lie in the queue as steps wait for theirs: none is missing."""
+    assert (await swept(tmp_path, {}, {}, downloader=2))[0] == []
+
+
+async def test_of_a_queue_that_lost_some_the_longest_unheard_come_first(tmp_path: Path) -> None:
+    """One message too few: one step is published, the one that should have been taken before the other."""
+    older = {"posted": now() - 2 * LONG_AGO, "queued": now() - 2 * LONG_AGO}
+    again, (_, old) = await swept(tmp_path, {}, older, downloader=1)
+    assert again == [old.id]
+
+
+async def test_what_runs_waits_on_the_ladder_or_is_young_is_left_alone(tmp_path: Path) -> None:
+    """A fresh heartbeat, a time to come back, a message just sent: each means that it is on its way."""
+    running = {"state": StepState.RUNNING, "heartbeat": now()}
+    waiting = {"due": now() + timedelta(minutes=5)}
+    assert (await swept(tmp_path, running, waiting, {"posted": now()}))[0] == []
+
+
+async def test_a_step_whose_worker_died_with_its_message_is_published_again(tmp_path: Path) -> None:
+    """No heartbeat for long, and no message: somebody else must hear of it."""
+    again, (job,) = await swept(tmp_path, {"state": StepState.RUNNING, "heartbeat": now() - LONG_AGO})
+    assert again == [job.id]
+
+
+async def test_events_that_were_never_published_are_published(tmp_path: Path) -> None:
+    """A crash between commit and publish leaves facts in the outbox, also of an ended job."""
+    store, post = MemoryStore(), MemoryPost()
+    job = stored(store, outbox=new_job().job.outbox, state=JobState.FAILED)
+    await sweeper(store, post, tmp_path).sweep()
+    assert post.told() == [Happening.ACCEPTED]
+    assert store.jobs[job.id].outbox == ()
+
+
+async def test_a_job_at_rest_is_looked_at_once(tmp_path: Path) -> None:
+    """Ended, everything told: the sweeper marks it and never reads it again."""
+    store, post = MemoryStore(), MemoryPost()
+    job = stored(store, {"state": StepState.DROPPED}, state=JobState.CANCELLED)
+    await sweeper(store, post, tmp_path).sweep()
+    assert store.jobs[job.id].settled
+
+
+async def test_an_expired_job_is_forgotten_with_its_objects(tmp_path: Path) -> None:
+    """Document and recording are gone; the recording of another job stays."""
+    store, post = MemoryStore(), MemoryPost()
+    old = stored(store, state=JobState.COMPLETED, expires=now() - LONG_AGO)
+    sweeps = sweeper(store, post, tmp_path)
+    for key in (f"jobs/acme/{old.id}/original", "jobs/acme/other/original"):
+        await sweeps.blobs.put(key, b"sound")
+    await sweeps.sweep()
+    assert store.jobs == {}
+    assert await sweeps.blobs.get("jobs/acme/other/original") == b"sound"
+    with pytest.raises(NoSuchObject):
+        await sweeps.blobs.get(f"jobs/acme/{old.id}/original")
+
+
+async def test_only_one_of_two_sweepers_sweeps(tmp_path: Path) -> None:
+    """The one that does not lead does nothing."""
+    store, post = MemoryStore(), MemoryPost()
+    stored(store)
+    first = sweeper(store, post, tmp_path)
+    second = replace(first, worker="intake@there")
+    assert await first._leads()
+    assert not await second._leads()
