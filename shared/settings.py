@@ -33,6 +33,7 @@ class Settings(BaseSettings):
     heartbeat_lost: float = Field(20.0, gt=0)
     attempts: int = Field(5, ge=1, le=100)
     window: int = Field(4, ge=1, le=64)
+    step_limit: float = Field(1_800.0, gt=0)
     grace: float = Field(30.0, gt=0)
 
     @property

@@ -18,6 +18,7 @@ class DiarizerSettings(Settings):
     a cancelled job stops after one batch.
     """
 
+    step_limit: float = Field(10 * 3_600.0, gt=0)
     diarizer_model: str = OFFLINE
     diarizer_threads: int = Field(1, ge=1, le=256)
     diarizer_segmentation_batch: int = Field(32, ge=1, le=1024)

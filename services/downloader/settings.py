@@ -16,6 +16,7 @@ class DownloaderSettings(Settings):
     """
 
     seal_key: SealKey
+    step_limit: float = Field(4 * 3_600.0, gt=0)
     allowed_networks: AllowedNetworks = ()
     max_bytes: int = Field(4 * 1024**3, ge=1)
     max_download_seconds: float = Field(3_600.0, gt=0)

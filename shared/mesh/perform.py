@@ -12,6 +12,7 @@ from shared.jobs.claims import Rules
 from shared.jobs.document import Job
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
+from shared.mesh.limit import time_limit
 from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
 from shared.mesh.pulse import Pulse
 from shared.mesh.work import Work
@@ -25,7 +26,10 @@ Do = Callable[[Work], Awaitable[Output]]
 
 @dataclass(frozen=True)
 class Worker:
-    """A stage at work: what it does, who it is, how often it is tried, and what stands in for it when it gives up."""
+    """A stage at work: what it does, who it is, how often it is tried, and what stands in for it when it gives up.
+
+    A step that takes longer than `limit` seconds ends the process.
+    """
 
     stage: Stage
     do: Do
@@ -33,6 +37,7 @@ class Worker:
     rules: Rules
     window: int
     heartbeat: float
+    limit: float
     stand_in: Do | None = None
 
 
@@ -57,7 +62,7 @@ async def perform(
     if held.exhausted is not None:
         return await _dead(held, worker, store, held.exhausted, None)
     try:
-        with telemetry.working(worker.stage):
+        with telemetry.working(worker.stage), time_limit(worker.limit):
             return Done(await _with_pulse(held, worker, store, tell, stop))
     except Stopped:
         return Left()

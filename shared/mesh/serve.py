@@ -22,6 +22,7 @@ from shared.mesh.health import Health
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
+from shared.mesh.watchdog import Watchdog
 from shared.messages import Order
 from shared.settings import Settings, worker_name
 from shared.telemetry import log_as_json
@@ -85,6 +86,7 @@ def serve(
     settler = Settler(parts.stage, parts.worker, parts.post)
     consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)
+    watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)
 
     async def start() -> None:
         await parts.open()
@@ -93,9 +95,11 @@ def serve(
     async def started() -> None:
         for consumer in consumers:
             _check_prefetch(consumer, prefetch)
+        watchdog.start()
         log.info("ready", extra={"worker": parts.worker})
 
     async def drain() -> None:
+        await watchdog.stop()
         for consumer in consumers:
             await _cancel(consumer)
         await parts.running.drain(settings.grace)

@@ -34,7 +34,9 @@ def steps(parts: Parts, do: Do, stand_in: Do | None = None) -> Handle:
     """Return the handler that runs the step a message asks for, joining it if this process runs it already."""
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)
-    worker = Worker(parts.stage, do, parts.worker, rules, settings.window, settings.heartbeat, stand_in)
+    worker = Worker(
+        parts.stage, do, parts.worker, rules, settings.window, settings.heartbeat, settings.step_limit, stand_in
+    )
     executor = Executor(worker, parts.store, parts.post)
 
     async def handle(message: AbstractIncomingMessage) -> None:

@@ -85,7 +85,7 @@ class World:
     def _executor(self, stage: Stage, fault: str) -> Executor:
         rules = Rules(ATTEMPTS, 0.0)
         worker = Worker(
-            stage, lambda work: self._do(work, fault), f"w{self.workers}", rules, WINDOW, 5.0, self._stand_in
+            stage, lambda work: self._do(work, fault), f"w{self.workers}", rules, WINDOW, 5.0, 60.0, self._stand_in
         )
         return Executor(worker, self.store, self.post)
 
