@@ -119,9 +119,13 @@ class Paragraph(Span):
 
 
 class Transcript(Shape):
-    """The one result document of a job; captions and plain text are rendered from it."""
+    """The one result document of a job; captions and plain text are rendered from it.
+
+    `partial` marks what is left of a job that failed or was cancelled: some chunks, without speakers.
+    """
 
     job: str
+    partial: bool = False
     text: str
     language: str | None
     language_probability: float | None

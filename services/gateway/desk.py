@@ -9,23 +9,25 @@ from fastapi import Request
 
 from services.gateway.asked import Message, Refused, check, message, refused, safe_name
 from services.gateway.listeners import Listeners
+from services.gateway.partial import partial
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
 from services.gateway.uploads import BadUpload, TooLarge, Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
-from shared.jobs.states import JobState
+from shared.jobs.states import ABANDONED, JobState
 from shared.jobs.store import JobStore, NoSuchJob
 from shared.messages import SUBMIT_BYTES, Reply
-from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening
+from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening, Stage
+from shared.transcript import ChunkText
 
 
 class NoTranscript(Exception):
     """The job has no transcript, at least not yet."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.id} is {job.state}; a transcript is there once it is completed")
+        super().__init__(f"job {job.id} is {job.state} and has no transcript; it has one once it is completed")
 
 
 @dataclass(frozen=True)
@@ -91,11 +93,23 @@ class Desk:
         return found
 
     async def transcript(self, job: str, tenant: str) -> bytes:
-        """Return the job's transcript as JSON; raise NoSuchJob, NoTranscript, NoSuchObject once it is not kept."""
+        """Return the job's transcript as JSON, what there is of it if the job ended without a result.
+
+        Raises NoSuchJob, NoTranscript if there is nothing, NoSuchObject once it is not kept.
+        """
         owned = await self.owned(job, tenant)
+        if owned.state in ABANDONED:
+            return await self._partial(owned)
         if owned.state is not JobState.COMPLETED or owned.facts.transcript is None:
             raise NoTranscript(owned)
         return await self.blobs.get(owned.facts.transcript)
+
+    async def _partial(self, job: Job) -> bytes:
+        outputs = (await self.store.outputs(job, [Stage.TRANSCRIBER]))[Stage.TRANSCRIBER]
+        chunks = [output for output in outputs if isinstance(output, ChunkText)]
+        if not chunks:
+            raise NoTranscript(job)
+        return partial(job, chunks).model_dump_json().encode()
 
     async def follow(self, job: str, tenant: str) -> EventStream:
         """Return the job's events from now on; raise NoSuchJob, TooManyListeners.

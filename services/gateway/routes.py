@@ -81,11 +81,17 @@ async def show(job: str, desk: TheDesk, tenant: Tenant) -> JobView:
 @jobs.get(
     "/{job}/transcript",
     response_class=Response,
-    responses={**NOT_FOUND, **described({409: "The job is not completed.", 410: "The transcript is no longer kept."})}
+    responses={
+        **NOT_FOUND,
+        **described({409: "The job has no transcript, at least not yet.", 410: "The transcript is no longer kept."}),
+    }
     | TEXTS,
 )
 async def transcript(job: str, desk: TheDesk, tenant: Tenant, format: Form = Form.JSON) -> Response:  # noqa: A002 - the parameter's name in the address
-    """Give the transcript of a completed job as JSON, plain text, SubRip or WebVTT."""
+    """Give the transcript of a completed job as JSON, plain text, SubRip or WebVTT.
+
+    Of a job that failed or was cancelled it gives the chunks that were done, with `partial` true in the JSON.
+    """
     made = await desk.transcript(job, tenant)
     if format is Form.JSON:
         return Response(made, media_type="application/json")
