@@ -73,7 +73,7 @@ def scales(words: list[str]) -> dict[str, int]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work returns; SIGTERM ends it in order as Ctrl-C does. Raises Failed for what cannot run."""
+    """Return what the work returns; SIGTERM and Ctrl-C end it in order. Raises Failed for what cannot run."""
     try:
         return asyncio.run(_stoppable(work))
     except CannotRun as cannot:
@@ -84,5 +84,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    # SIGINT by name too: a shell starts what runs in the background with it ignored, and asyncio leaves it so.
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
     return await task
