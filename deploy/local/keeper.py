@@ -25,8 +25,16 @@ class Keeper:
     `port` is the health port that its environment names. `failures` counts the ends since it last ran steadily.
     """
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str], port: int, say: Say) -> None:
-        self.name, self.port = name, port
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        port: int,
+        say: Say,
+        longest_delay: float = LONGEST_DELAY,
+    ) -> None:
+        self.name, self.port, self._longest_delay = name, port, longest_delay
         self._command, self._environment, self._say = command, environment, say
         self.process: Process | None = None
         self.failures = 0
@@ -68,7 +76,7 @@ class Keeper:
 
     async def _pause(self, code: int, lasted: float) -> None:
         self.failures = 1 if lasted > STEADY_SECONDS else self.failures + 1
-        delay = min(FIRST_DELAY * 2 ** (self.failures - 1), LONGEST_DELAY)
+        delay = min(FIRST_DELAY * 2 ** (self.failures - 1), self._longest_delay)
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         self._say(self.name, f"{self.name} {how} after {lasted:.1f} s; it starts again in {delay:.1f} s")
         self.spoke.set()

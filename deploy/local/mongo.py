@@ -20,9 +20,9 @@ class Database:
 
     def __init__(self, home: Path, port: int | None = None) -> None:
         self._home = home
-        self._port = port or free_port()
+        self.port = port or free_port()
         self._server: Process | None = None
-        self.url = f"mongodb://{LOOPBACK}:{self._port}/?directConnection=true"
+        self.url = f"mongodb://{LOOPBACK}:{self.port}/?directConnection=true"
 
     @property
     def pid(self) -> int | None:
@@ -34,9 +34,9 @@ class Database:
 
         Raises CannotRun if it is not installed, its port is taken, it ends, or it does not answer within a minute.
         """
-        child.require_free(self._port, "the database")
+        child.require_free(self.port, "the database")
         self._home.mkdir(parents=True, exist_ok=True)
-        command = [str(_program()), "--host", LOOPBACK, "--port", str(self._port), "--sync-on-commit"]
+        command = [str(_program()), "--host", LOOPBACK, "--port", str(self.port), "--sync-on-commit"]
         command += ["--storage-path", str(self._home / "data")]
         self._server = await child.start(command, child.inherited({}), self._home, self._log)
         if not await child.ready_first(answers(self.url, START_SECONDS), self._server, START_SECONDS):

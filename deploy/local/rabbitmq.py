@@ -4,6 +4,7 @@ It runs Debian's server program directly, so it works as root and as anyone else
 /etc. The port mapper (epmd) is a child too, because the one that Erlang starts by itself outlives the node.
 """
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -16,7 +17,7 @@ from deploy.local import child
 from deploy.local.child import LOOPBACK, free_port
 from deploy.local.faults import CannotRun
 from deploy.local.install import rabbitmq_server
-from deploy.local.readiness import Readiness, readiness
+from deploy.local.readiness import readiness
 
 SHIPPED = Path(__file__).parent.parent / "rabbitmq"
 NODE = f"scribe@{LOOPBACK}"
@@ -30,12 +31,12 @@ class Broker:
 
     def __init__(self, home: Path, port: int | None = None) -> None:
         self._home = home
-        self._port = port or free_port()
+        self.port = port or free_port()
         self._distribution = free_port()
         self._mapper_port = free_port()
         self._mapper: Process | None = None
         self._node: Process | None = None
-        self.url = f"amqp://{USER}:{USER}@{LOOPBACK}:{self._port}/"
+        self.url = f"amqp://{USER}:{USER}@{LOOPBACK}:{self.port}/"
 
     @property
     def pid(self) -> int | None:
@@ -48,15 +49,17 @@ class Broker:
         Raises CannotRun if it is not installed and cannot be, if its port is taken, if it ends, or if it is not ready
         within two minutes.
         """
-        child.require_free(self._port, "RabbitMQ")
+        child.require_free(self.port, "RabbitMQ")
         self._furnish()
         server = await rabbitmq_server(self._home)
         if self._mapper is None:
             epmd = shutil.which("epmd") or "epmd"
             mapper = [epmd, "-port", str(self._mapper_port), "-address", LOOPBACK]
             self._mapper = await child.start(mapper, child.inherited({}), self._home, self._home / "epmd.log")
+        # Besides telling when it is ready, the socket makes the script become the node: the pid is the node's.
         with readiness() as ready:
-            self._node = await child.start([str(server)], self._environment(ready), self._home, self._log)
+            environment = {**self._environment(), "NOTIFY_SOCKET": str(ready.path)}
+            self._node = await child.start([str(server)], environment, self._home, self._log)
             if await child.ready_first(ready.heard(), self._node, START_SECONDS):
                 return
         await self.stop()
@@ -75,6 +78,20 @@ class Broker:
             self._node.kill()
             await self._node.wait()
 
+    async def control(self, *words: str) -> str:
+        """Return what `rabbitmqctl` says to the words; raise CannotRun with its complaint."""
+        program = (await rabbitmq_server(self._home)).with_name("rabbitmqctl")
+        told = await child.start([str(program), "-q", *words], self._environment(), self._home)
+        assert told.stdout is not None  # noqa: S101 - it was started without a log file
+        said = (await told.stdout.read()).decode()
+        if await told.wait():
+            raise CannotRun(f"rabbitmqctl {' '.join(words)}: {said}")
+        return said
+
+    async def wipe(self) -> None:
+        """Lose everything the stopped node had on its disk: queues, messages, policies."""
+        await asyncio.to_thread(shutil.rmtree, self._home / "data")
+
     @property
     def _log(self) -> Path:
         return self._home / "broker.log"
@@ -88,18 +105,16 @@ class Broker:
             cookie.write_text(secrets.token_hex(20))
         (self._home / "definitions.json").write_text(json.dumps(_definitions()))
         shipped = (SHIPPED / "rabbitmq.conf").read_text()
-        own = f"listeners.tcp.1 = {LOOPBACK}:{self._port}\nload_definitions = {self._home / 'definitions.json'}\n"
+        own = f"listeners.tcp.1 = {LOOPBACK}:{self.port}\nload_definitions = {self._home / 'definitions.json'}\n"
         (self._home / "rabbitmq.conf").write_text(f"{shipped}\n{own}")
 
-    def _environment(self, ready: Readiness) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         home = self._home
         return child.inherited(
             {
                 "HOME": str(home),  # where Erlang looks for the cookie
                 "ERL_EPMD_ADDRESS": LOOPBACK,
                 "ERL_EPMD_PORT": str(self._mapper_port),
-                # Besides telling when it is ready, this makes the script become the node: the pid is the node's.
-                "NOTIFY_SOCKET": str(ready.path),
                 "RABBITMQ_NODENAME": NODE,
                 "RABBITMQ_USE_LONGNAME": "true",  # an address for a host: no name need resolve
                 "RABBITMQ_DIST_PORT": str(self._distribution),

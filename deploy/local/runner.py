@@ -10,7 +10,7 @@ from typing import Self
 from deploy.local import child
 from deploy.local.commands import DEFAULTS, GATEWAY, SERVICES, Command
 from deploy.local.faults import CannotRun
-from deploy.local.keeper import Keeper, Say
+from deploy.local.keeper import LONGEST_DELAY, Keeper, Say
 from deploy.local.lines import Printer
 from deploy.local.parts import LocalParts
 from deploy.local.waiting import until_ready
@@ -25,7 +25,8 @@ class LocalMesh:
     """Open with `async with`; parts first, then services, and the other way round at the end.
 
     `services` are names of `commands` (all of them if None), `scale` says of how many processes each consists (one if
-    it is not named), `environment` adds `SCRIBE_*` variables for every service. Raises CannotRun.
+    it is not named), `environment` adds `SCRIBE_*` variables for every service, `longest_delay` bounds the seconds before
+    a process that ended starts again. Raises CannotRun.
     """
 
     def __init__(
@@ -38,13 +39,14 @@ class LocalMesh:
         gateway_port: int | None = None,
         commands: Mapping[str, Command] = SERVICES,
         say: Say | None = None,
+        longest_delay: float = LONGEST_DELAY,
     ) -> None:
         self.parts = LocalParts(home)
         self._services = tuple(commands if services is None else services)
         self._scale, self._added = dict(scale or {}), dict(environment or {})
-        self._commands, self._say = commands, say or Printer()
+        self._commands, self._say, self._longest_delay = commands, say or Printer(), longest_delay
         self._port = gateway_port or child.free_port()
-        self._keepers: dict[str, list[Keeper]] = {}
+        self.keepers: dict[str, list[Keeper]] = {}
         self._open = AsyncExitStack()
 
     @property
@@ -72,7 +74,7 @@ class LocalMesh:
         """The processes that run now, by service; one that ended is absent until it has started again."""
         return {
             name: [keeper.process for keeper in keepers if keeper.process and keeper.process.returncode is None]
-            for name, keepers in self._keepers.items()
+            for name, keepers in self.keepers.items()
         }
 
     async def __aenter__(self) -> Self:
@@ -90,7 +92,7 @@ class LocalMesh:
 
     async def wait_ready(self, seconds: float) -> None:
         """Return when every process is ready; raise CannotRun, with its last lines, if one is not in time."""
-        await until_ready([keeper for keepers in self._keepers.values() for keeper in keepers], seconds)
+        await until_ready([keeper for keepers in self.keepers.values() for keeper in keepers], seconds)
 
     def _check(self) -> None:
         unknown = {*self._services, *self._scale} - {*self._commands}
@@ -104,18 +106,18 @@ class LocalMesh:
         for name in self._services:
             count = self._scale.get(name, 1)
             names = [name] if count == 1 else [f"{name}-{number}" for number in range(1, count + 1)]
-            self._keepers[name] = [self._keeper(each, self._commands[name]) for each in names]
-            for keeper in self._keepers[name]:
+            self.keepers[name] = [self._keeper(each, self._commands[name]) for each in names]
+            for keeper in self.keepers[name]:
                 keeper.start()
 
     def _keeper(self, name: str, command: Command) -> Keeper:
         port = child.free_port()
         words = [word.replace("{port}", str(self._port)) for word in command]
         own = {**self.environment, "SCRIBE_HEALTH_PORT": str(port)}
-        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say)
+        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say, self._longest_delay)
 
     async def _stop(self) -> None:
-        await asyncio.gather(*(keeper.stop(GRACE) for keepers in self._keepers.values() for keeper in keepers))
+        await asyncio.gather(*(keeper.stop(GRACE) for keepers in self.keepers.values() for keeper in keepers))
 
     def _announce(self) -> Path:
         """Write the mesh's addresses where the `scribe` command of this folder finds them; return the file."""

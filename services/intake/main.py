@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
+from functools import partial
 
 from faststream import FastStream
 
@@ -12,6 +13,7 @@ from services.intake.settings import IntakeSettings
 from services.intake.sweeper import Sweeper
 from shared.blobs import ObjectStore
 from shared.jobs.mongo_upkeep import MongoUpkeep
+from shared.mesh.declare import declare
 from shared.mesh.serve import Parts, Subscription, serve
 from shared.seal import Seal
 from shared.settings import load
@@ -55,6 +57,7 @@ def _sweeper(parts: Parts, settings: IntakeSettings, upkeep: MongoUpkeep, admiss
         window=settings.window,
         patience=Patience(settings.heartbeat_lost, settings.overdue),
         interval=settings.sweep_seconds,
+        declare=partial(declare, settings.amqp_url),
     )
 
 

@@ -5,6 +5,7 @@ It publishes what a job document says is ready and what the broker has lost, whi
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -53,6 +54,7 @@ class Sweeper:
     window: int
     patience: Patience
     interval: float
+    declare: Callable[[], Awaitable[None]]
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -65,7 +67,11 @@ class Sweeper:
                 log.exception("the sweep failed; the next one is in %s s", self.interval)
 
     async def sweep(self) -> None:
-        """Publish what was lost, start who waits although there is room, forget what has expired."""
+        """Publish what was lost, start who waits although there is room, forget what has expired.
+
+        The topology comes first: a broker that lost its disk has no queues, and consumers cannot come back without.
+        """
+        await self.declare()
         waiting = [step async for job in self.upkeep.unsettled() for step in await self._looked_at(job)]
         for each in missing(waiting, await self._depths(), now(), self.patience):
             await self._publish(each)

@@ -15,6 +15,7 @@ from shared.clock import now
 from shared.jobs.document import Job
 from shared.jobs.states import JobState, StepState
 from shared.mesh.post import Count
+from shared.mesh.serve import nothing
 from shared.topology import Happening, Stage, work_queue
 from tests.fakes.intake import admission
 from tests.fakes.jobs import WINDOW, new_job
@@ -50,6 +51,7 @@ def sweeper(store: MemoryStore, post: MemoryPost, folder: Path, **depths: int) -
         window=WINDOW,
         patience=PATIENCE,
         interval=0.01,
+        declare=nothing,
     )
 
 

@@ -1,0 +1,85 @@
+"""Stand-ins for the two engines: they take a little time and say what only this sound makes them say."""
+
+import ctypes
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from services.transcriber.speech import Language, Samples
+from shared.options import Options
+from shared.transcript import SAMPLE_RATE, Segment, Span, Turn, Word
+
+POISONS: Mapping[str, Callable[[], object]] = {
+    "exception": lambda: (_ for _ in ()).throw(RuntimeError("poisoned")),
+    # What the kernel does to a process that takes too much memory.
+    "out of memory": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "segfault": lambda: ctypes.string_at(0),
+    # Native code that holds the interpreter: nothing written in Python can end it.
+    "hang": lambda: ctypes.PyDLL(None).sleep(3_600),
+}
+"""What a recording can do to the engine, by the hotwords of the job that brings it."""
+
+
+class StandInWhisper:
+    """Hears sixteen hexadecimal digits in each window: the first of the sound's SHA-256."""
+
+    versions: Mapping[str, str] = {"stand-in": "1"}
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def serving(self, asked: str | None) -> str:
+        """Return the one model there is."""
+        del asked
+        return "stand-in"
+
+    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+        """Return the options as they are."""
+        del model
+        return options, ()
+
+    def hear(self, model: str, speech: Samples) -> Language:
+        """Return Hebrew."""
+        del model, speech
+        return Language("he", 1.0)
+
+    def decode(
+        self, model: str, samples: Samples, windows: Sequence[Span], language: str, options: Options
+    ) -> Iterator[tuple[Segment, ...]]:
+        """Yield one segment of one word for each window, or do what the hotwords say."""
+        del model, language
+        for window in windows:
+            POISONS.get(options.hotwords or "", lambda: None)()
+            time.sleep(self._seconds)
+            heard = samples[int(window.start * SAMPLE_RATE) : int(window.end * SAMPLE_RATE)]
+            text = hashlib.sha256(heard.tobytes()).hexdigest()[:16]
+            word = Word(start=window.start, end=window.end, text=f" {text}", probability=1.0)
+            yield (Segment(start=window.start, end=window.end, text=text, words=(word,)),)
+
+
+class StandInVoices:
+    """Finds two speakers who take turns every two seconds."""
+
+    model = "stand-in"
+    versions: dict[str, str] = {"stand-in": "1"}  # noqa: RUF012 - the stage's protocol has it so
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def diarize(
+        self,
+        samples: Samples,
+        *,
+        num_speakers: int | None,
+        min_speakers: int | None,
+        max_speakers: int | None,
+        on_progress: Callable[[float], None],
+    ) -> list[Turn]:
+        """Return the turns, after a look at whether anybody still wants them."""
+        del num_speakers, min_speakers, max_speakers
+        time.sleep(self._seconds)
+        on_progress(0.5)
+        ends = range(0, int(len(samples) / SAMPLE_RATE) + 1, 2)
+        return [Turn(start=at, end=at + 2.0, speaker=f"voice {at // 2 % 2}") for at in ends]

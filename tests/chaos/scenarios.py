@@ -1,0 +1,227 @@
+"""The scenarios: what is done to the mesh while it works, how much of it, and what must hold besides the books."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from shared.jobs.states import JobState
+from shared.topology import CANCEL_KEY, Stage, dead_queue
+from tests.chaos import faults
+from tests.chaos.books import Books, balance, ended
+from tests.chaos.campaign import Campaign, until
+from tests.chaos.failpoints import NAMES
+from tests.chaos.load import Load
+from tests.chaos.recordings import TENANT
+
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many jobs, and how many faults among them."""
+
+    jobs: int
+    faults: int
+
+
+Run = Callable[[Campaign, Size], Awaitable[Books]]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One row of the campaign's table."""
+
+    number: int
+    title: str
+    small: Size
+    full: Size
+    run: Run
+
+
+def under(fault: Callable[[Campaign], Awaitable[None]], *, pause: float = 0.3, heard: bool = True) -> Run:
+    """Return what submits the jobs, injects the faults one after another meanwhile, and balances the books."""
+
+    async def run(campaign: Campaign, size: Size) -> Books:
+        load = Load(campaign)
+        submitting = asyncio.create_task(load.submit(size.jobs))
+        for _ in range(size.faults):
+            await asyncio.sleep(pause)
+            await fault(campaign)
+        await submitting
+        await campaign.ready()
+        return await balance(load, PATIENCE + size.jobs, heard=heard)
+
+    return run
+
+
+async def quiet(campaign: Campaign, size: Size) -> Books:
+    """Let every recording be transcribed once without any fault: what all transcripts are compared with."""
+    del size
+    load = Load(campaign)
+    for recording in campaign.recordings:
+        await load.submit_one(recording)
+    return await balance(load, PATIENCE)
+
+
+async def alarm(campaign: Campaign, size: Size) -> Books:
+    """Keep the broker without memory for a while: publishing waits, acks go on, nothing is given up on."""
+    load = Load(campaign)
+    await load.submit(size.jobs // 2)
+    async with faults.memory_alarm(campaign):
+        waiting = asyncio.create_task(load.submit(size.jobs - size.jobs // 2))
+        await asyncio.sleep(size.faults)
+    await waiting
+    return await balance(load, PATIENCE + size.jobs)
+
+
+async def twice(campaign: Campaign, size: Size) -> Books:
+    """Ask for every step twice, in another order."""
+    switch = campaign.folder / "twice"
+    switch.touch()
+    load = Load(campaign)
+    await load.submit(size.jobs)
+    try:
+        return await balance(load, PATIENCE + size.jobs)
+    finally:
+        switch.unlink()
+
+
+async def rolling(campaign: Campaign, size: Size) -> Books:
+    """Restart every process in order, under load: no attempt is lost, and each is gone within its grace."""
+    load = Load(campaign)
+    submitting = asyncio.create_task(load.submit(size.jobs))
+    late = 0
+    for _ in range(size.faults):
+        for keeper in campaign.keepers():
+            process = keeper.process
+            if process is None or process.returncode is not None:
+                continue
+            process.terminate()
+            try:
+                async with asyncio.timeout(12):
+                    await process.wait()
+            except TimeoutError:
+                late += 1
+        await campaign.ready()
+    await submitting
+    books = await balance(load, PATIENCE + size.jobs)
+    if late:
+        books.miss(f"{late} processes were not gone within their grace")
+    asked = {"job": {"$in": list(load.jobs)}, "what": {"$in": ["lost", "again", "stale"]}}
+    redone = await campaign.jobs["history"].find(asked).to_list(None)
+    books.wrong += [f"{row['_id']}: {row['reason']}" for row in redone]
+    return books
+
+
+async def cancels(campaign: Campaign, size: Size) -> Books:
+    """Cancel jobs at random moments: what was cancelled stays so, what had ended stays completed."""
+    load = Load(campaign)
+    for job in await load.submit(size.jobs):
+        await asyncio.sleep(campaign.random.random() * 0.3)
+        await load.publish(json.dumps({"id": job, "tenant": TENANT}).encode(), CANCEL_KEY)
+    await ended(campaign, load.jobs, PATIENCE)
+    rows = await campaign.jobs["jobs"].find({"_id": {"$in": list(load.jobs)}}).to_list(None)
+    cancelled = {row["_id"]: JobState.CANCELLED for row in rows if row["state"] == "cancelled"}
+    return await balance(load, PATIENCE, cancelled)
+
+
+async def failpoints(campaign: Campaign, size: Size) -> Books:
+    """Let a process die before and after every write, publish and acknowledgement, with a job under way each time."""
+    load, names = Load(campaign), NAMES[:: max(len(NAMES) // size.jobs, 1)] if size.jobs < len(NAMES) else NAMES
+    unreached = []
+    for name in names * size.faults:
+        campaign.failpoints.arm(name)
+        await load.submit_one()
+        await asyncio.sleep(0.3)
+        if campaign.failpoints.armed:
+            unreached.append(name)
+    campaign.failpoints.disarm()
+    await campaign.ready()
+    return await balance(load, PATIENCE + size.jobs)
+
+
+async def urgent(campaign: Campaign, size: Size) -> Books:
+    """Submit urgent jobs over a flood of background ones: each waits for one chunk at the most."""
+    load = Load(campaign)
+    await load.submit(size.jobs, priority="background")
+    hurried = await load.submit(size.faults, priority="urgent")
+    books = await balance(load, PATIENCE + size.jobs)
+    rows = await campaign.jobs["jobs"].find({"_id": {"$in": list(load.jobs)}}, {"steps": 1}).to_list(None)
+    chunks = {row["_id"]: row["steps"]["transcriber-0"] for row in rows}
+    longest = max((step["ended"] - step["started"]).total_seconds() for step in chunks.values())
+    waits = sorted((chunks[job]["started"] - chunks[job]["queued"]).total_seconds() for job in hurried)
+    wait = waits[int(0.95 * (len(waits) - 1))]
+    if wait > longest + 1.0:
+        books.miss(f"urgent jobs waited {wait:.2f} s; the longest chunk took {longest:.2f} s")
+    return books
+
+
+async def poison(campaign: Campaign, size: Size) -> Books:
+    """Send what breaks intake or the engine, among healthy jobs: it is parked with a diagnosis, the others go on."""
+    load, before = Load(campaign), await parked(campaign)
+    kinds = ("exception", "out of memory", "segfault", "hang")
+    for _ in range(size.faults):
+        await load.publish(b"{not json")
+        await load.publish(b'{"id": 17, "colour": "red"}')
+        poisoned = [await load.submit_one(campaign.recordings[0], hotwords=kind) for kind in kinds]
+        await load.submit(size.jobs // size.faults)
+        expected = dict.fromkeys(poisoned, JobState.FAILED)
+    everything = {job: JobState.FAILED for job in load.jobs if job in expected}
+    books = await balance(load, PATIENCE + 60 * size.faults, everything)
+    after = await parked(campaign)
+    if after[Stage.INTAKE] - before[Stage.INTAKE] != 2 * size.faults:
+        books.miss(f"intake parked {after[Stage.INTAKE] - before[Stage.INTAKE]} messages, not {2 * size.faults}")
+    if after[Stage.TRANSCRIBER] - before[Stage.TRANSCRIBER] < len(kinds) * size.faults:
+        books.miss("not every poisoned step has its dead letter")
+    return books
+
+
+async def parked(campaign: Campaign) -> dict[Stage, int]:
+    """Return how many dead letters each stage has."""
+    async with campaign.channel() as channel:
+        queues = {stage: await channel.declare_queue(dead_queue(stage).name, passive=True) for stage in Stage}
+    return {stage: queue.declaration_result.message_count or 0 for stage, queue in queues.items()}
+
+
+async def storage(campaign: Campaign, size: Size) -> Books:
+    """Fill the disk for a while, lose an upload, and keep webhooks from answering: late, or failed with a clear reason."""
+    load = Load(campaign)
+    missing = await load.submit_one(f"uploads/{TENANT}/never-there.wav")
+    async with faults.full_disk(campaign, Stage.DOWNLOADER):
+        await load.submit(size.jobs)
+        await asyncio.sleep(size.faults)
+    campaign.sink.down = True
+    await load.submit(size.jobs)
+    await ended(campaign, load.jobs, PATIENCE)
+    await until(lambda: _refused(campaign, size.jobs), PATIENCE, "webhooks were refused")
+    campaign.sink.down = False
+    books = await balance(load, PATIENCE, {missing: JobState.FAILED})
+    row = await campaign.jobs["jobs"].find_one({"_id": missing})
+    if "never-there.wav" not in (row["error"] or ""):
+        books.miss(f"the error of a missing object does not name it: {row['error']}")
+    return books
+
+
+async def _refused(campaign: Campaign, times: int) -> bool:
+    return campaign.sink.refused >= times
+
+
+SCENARIOS = (
+    Scenario(0, "quiet", Size(0, 0), Size(0, 0), quiet),
+    Scenario(1, "kill -9 of services", Size(30, 8), Size(1_000, 100), under(faults.kill_a_service, pause=0.8)),
+    Scenario(2, "kill -9 of the broker", Size(15, 1), Size(500, 10), under(faults.crash_the_broker, pause=2.0)),
+    Scenario(3, "connections closed", Size(20, 10), Size(500, 200), under(faults.close_a_connection)),
+    Scenario(4, "kill -9 of the database", Size(15, 2), Size(500, 10), under(faults.crash_the_database, pause=1.0)),
+    Scenario(5, "network slow, cut, half-open", Size(15, 3), Size(500, 50), under(faults.disturb_the_network)),
+    Scenario(6, "a worker sleeps past its heartbeat", Size(15, 1), Size(400, 100), under(faults.freeze_a_worker)),
+    Scenario(7, "memory alarm", Size(10, 5), Size(500, 60), alarm),
+    Scenario(8, "everything twice and shuffled", Size(20, 0), Size(1_000, 0), twice),
+    Scenario(9, "poison", Size(4, 1), Size(120, 20), poison),
+    Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), under(faults.wipe_the_broker, pause=1.0, heard=False)),
+    Scenario(11, "rolling restart", Size(15, 1), Size(500, 10), rolling),
+    Scenario(12, "cancel at random moments", Size(15, 0), Size(300, 0), cancels),
+    Scenario(13, "crash at every boundary", Size(10, 1), Size(len(NAMES), 20), failpoints),
+    Scenario(14, "urgent over a flood", Size(25, 4), Size(1_000, 50), urgent),
+    Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 60), storage),
+)

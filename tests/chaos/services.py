@@ -1,0 +1,142 @@
+"""The campaign's services: the real ones, but for their engines, with failpoints and doubling around the real parts."""
+
+import asyncio
+import random
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import services.diarizer.stage
+import services.downloader.main
+import services.enhancer.main
+import services.intake.main
+import services.notifier.main
+import services.transcriber.stage
+import shared.mesh.stage
+from faststream import FastStream
+from shared.blobs import ObjectStore
+from shared.jobs.step import Step
+from shared.jobs.store import JobStore
+from shared.mesh.perform import Do
+from shared.mesh.post import Post
+from shared.mesh.serve import Parts
+from shared.mesh.work import Work
+from shared.settings import load
+from shared.topology import Lane, Stage
+from shared.transcript import Output
+from tests.chaos.engines import StandInVoices, StandInWhisper
+from tests.chaos.failpoints import Failpoints
+from tests.chaos.settings import ChaosSettings
+
+LONGEST_DELAY = 1.0
+
+
+class ChaosParts(Parts):
+    """The parts of every service, with the campaign's faults around them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        folder = load(ChaosSettings).chaos_folder
+        failpoints = Failpoints(folder)
+        failpoints.guard(self.store, "store", JobStore)
+        failpoints.guard(self.post, "post", Post)
+        failpoints.guard_messages()
+        self.post.step = Twice(self.post.step, folder)  # type: ignore[method-assign] - that is the fault
+
+
+class Twice:
+    """Asks for every step a second time, some while later and so in another order, while the file `twice` is there."""
+
+    def __init__(self, step: Any, folder: Path) -> None:
+        self._step, self._file = step, folder / "twice"
+        self._later = set[asyncio.Task[None]]()
+
+    async def __call__(self, step: Step, lane: Lane) -> None:
+        """Ask for the step now and, if that is on, again."""
+        if self._file.exists():
+            again = asyncio.create_task(self._again(step, lane))
+            self._later.add(again)
+            again.add_done_callback(self._later.discard)
+        await self._step(step, lane)
+
+    async def _again(self, step: Step, lane: Lane) -> None:
+        await asyncio.sleep(random.random() * LONGEST_DELAY)
+        await self._step(step, lane)
+
+
+class Once:
+    """A stage that writes down when it is asked to work on a step that this process works on already."""
+
+    def __init__(self, do: Do, folder: Path) -> None:
+        self._do, self._folder = do, folder
+        self._at_work = set[Step]()
+
+    async def __call__(self, work: Work) -> Output:
+        """Do it."""
+        if work.step in self._at_work:
+            with (self._folder / "violations").open("a") as out:
+                out.write(f"{work.step} runs twice at once\n")
+        self._at_work.add(work.step)
+        try:
+            return await self._do(work)
+        finally:
+            self._at_work.discard(work.step)
+
+
+def _armed() -> ChaosSettings:
+    for module in (shared.mesh.stage, services.intake.main):
+        module.Parts = ChaosParts  # type: ignore[attr-defined] - both import it by name
+    return load(ChaosSettings)
+
+
+def _stage(stage: Stage, do: Do) -> FastStream:
+    settings = _armed()
+    return shared.mesh.stage.stage_service(
+        stage, settings, ObjectStore(settings.blobs_url), Once(do, settings.chaos_folder)
+    )
+
+
+def transcriber() -> FastStream:
+    """Return the transcriber with a stand-in engine."""
+    settings = load(ChaosSettings)
+    do = partial(
+        services.transcriber.stage.transcribe,
+        engine=StandInWhisper(settings.chaos_seconds),
+        blobs=ObjectStore(settings.blobs_url),
+    )
+    return _stage(Stage.TRANSCRIBER, do)
+
+
+def diarizer() -> FastStream:
+    """Return the diarizer with a stand-in engine."""
+    settings = load(ChaosSettings)
+    do = partial(
+        services.diarizer.stage.diarize,
+        engine=StandInVoices(settings.chaos_seconds),
+        blobs=ObjectStore(settings.blobs_url),
+    )
+    return _stage(Stage.DIARIZER, do)
+
+
+def intake() -> FastStream:
+    """Return intake."""
+    _armed()
+    return services.intake.main.build()
+
+
+def downloader() -> FastStream:
+    """Return the downloader."""
+    _armed()
+    return services.downloader.main.build()
+
+
+def enhancer() -> FastStream:
+    """Return the enhancer."""
+    _armed()
+    return services.enhancer.main.build()
+
+
+def notifier() -> FastStream:
+    """Return the notifier."""
+    _armed()
+    return services.notifier.main.build()

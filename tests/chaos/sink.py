@@ -1,0 +1,42 @@
+"""The webhooks' target: remembers who was told what, and can be down."""
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from typing import Self
+
+from aiohttp import web
+
+
+class Sink:
+    """Open with `async with`; `told` counts webhook ids by job, `happenings` what each id said."""
+
+    def __init__(self) -> None:
+        self.down = False
+        self.refused = 0
+        self.told: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.happenings: dict[str, str] = {}
+        self.came = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_post("/hook", self._take)
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/hook"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        if self.down:
+            self.refused += 1
+            return web.Response(status=503)
+        event = json.loads(await request.read())
+        name = request.headers["webhook-id"]
+        self.told[event["job"]][name] += 1
+        self.happenings[name] = event["happening"]
+        self.came.set()
+        return web.Response()
