@@ -25,8 +25,8 @@ class LocalMesh:
     """Open with `async with`; parts first, then services, and the other way round at the end.
 
     `services` are names of `commands` (all of them if None), `scale` says of how many processes each consists (one if
-    it is not named), `environment` adds `SCRIBE_*` variables for every service, `longest_delay` bounds the seconds before
-    a process that ended starts again. Raises CannotRun.
+    it is not named), `environment` adds `SCRIBE_*` variables for every service. `longest_delay` bounds the seconds
+    before a process that ended starts again. Raises CannotRun.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class LocalMesh:
         gateway_port: int | None = None,
         commands: Mapping[str, Command] = SERVICES,
         say: Say | None = None,
-        longest_delay: float = LONGEST_DELAY,
     ) -> None:
         self.parts = LocalParts(home)
         self._services = tuple(commands if services is None else services)
         self._scale, self._added = dict(scale or {}), dict(environment or {})
-        self._commands, self._say, self._longest_delay = commands, say or Printer(), longest_delay
+        self._commands, self._say = commands, say or Printer()
+        self.longest_delay = LONGEST_DELAY
         self._port = gateway_port or child.free_port()
         self.keepers: dict[str, list[Keeper]] = {}
         self._open = AsyncExitStack()
@@ -114,7 +114,7 @@ class LocalMesh:
         port = child.free_port()
         words = [word.replace("{port}", str(self._port)) for word in command]
         own = {**self.environment, "SCRIBE_HEALTH_PORT": str(port)}
-        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say, self._longest_delay)
+        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say, self.longest_delay)
 
     async def _stop(self) -> None:
         await asyncio.gather(*(keeper.stop(GRACE) for keepers in self.keepers.values() for keeper in keepers))

@@ -33,7 +33,8 @@ def held(job: Job, step: Step, attempt: int) -> StepRecord:
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.attempts != attempt or record.state is not StepState.RUNNING:
-        raise Stale(f"{step}, attempt {attempt}: no longer held; the job is {job.state}, the step {record}")
+        where = f"{record.state}, its attempt {record.attempts} by {record.worker}" if record else "unknown"
+        raise Stale(f"{step}, attempt {attempt}: no longer held; the job is {job.state}, the step {where}")
     return record
 
 

@@ -8,6 +8,7 @@ alike, and the contract suite runs on both. Compare-and-set is `update_one` with
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReplaceOne
@@ -16,7 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job
 from shared.jobs.history import Entry
-from shared.jobs.rows import difference, filled, identity, to_job, to_row
+from shared.jobs.rows import difference, filled, identity, marked, to_job, to_row
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
 from shared.topology import Stage
@@ -64,10 +65,18 @@ class MongoStore:
         return to_job(row)
 
     async def save(self, before: Job, after: Job) -> Job | None:
-        """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not."""
-        update = {**difference(before, after), "$inc": {"revision": 1}}
-        result = await self._jobs.update_one({"_id": before.id, "revision": before.revision}, update)
-        return after.model_copy(update={"revision": before.revision + 1}) if result.matched_count else None
+        """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not.
+
+        The driver writes again when an answer is lost with its connection, and then finds the revision changed by
+        itself: the mark tells its own write from another's.
+        """
+        mark = uuid4().hex
+        result = await self._jobs.update_one(
+            {"_id": before.id, "revision": before.revision}, marked(difference(before, after), mark)
+        )
+        if not result.matched_count and await self._jobs.find_one({"_id": before.id, "mark": mark}, {"_id": 1}) is None:
+            return None
+        return after.model_copy(update={"revision": before.revision + 1})
 
     async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
         """Record that the attempt is alive; return False if it no longer holds the step."""

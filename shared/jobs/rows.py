@@ -7,6 +7,9 @@ from shared.jobs.document import Job
 
 Update = dict[str, dict[str, Any]]
 
+BESIDES = {"_id", "identity", "mark"}
+"""What a row holds besides the job."""
+
 MAPS = ("steps", "deliveries")
 
 
@@ -22,7 +25,7 @@ def to_row(job: Job) -> dict[str, Any]:
 
 def to_job(row: Mapping[str, Any]) -> Job:
     """Return the job that the row holds."""
-    fields = {key: value for key, value in row.items() if key not in {"_id", "identity"}}
+    fields = {key: value for key, value in row.items() if key not in BESIDES}
     return Job.model_validate({**fields, "id": row["_id"]})
 
 
@@ -37,6 +40,11 @@ def difference(before: Job, after: Job) -> Update:
         gone |= {f"{name}.{key}": "" for key in old[name].keys() - new[name].keys()}
     facts = [fact for fact in new["outbox"] if fact["sequence"] > before.sequence]
     return filled({"$set": changed, "$unset": gone, "$push": {"outbox": {"$each": facts}} if facts else {}})
+
+
+def marked(update: Update, mark: str) -> Update:
+    """Return the update as a new revision that bears its writer's mark."""
+    return {**update, "$set": {**update.get("$set", {}), "mark": mark}, "$inc": {"revision": 1}}
 
 
 def filled(update: Update) -> Update:

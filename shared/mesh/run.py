@@ -13,6 +13,7 @@ from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
 from shared.jobs.claims import Busy, Claimed, Settled, claim
 from shared.jobs.document import Job
+from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on, tell_progress
@@ -23,6 +24,9 @@ from shared.messages import Diagnosis, StepMessage
 from shared.topology import LADDER
 
 log = logging.getLogger(__name__)
+
+COMMITTED = {StepState.DONE, StepState.DEAD, StepState.QUEUED}
+"""Where a step is once its attempt's outcome is in the document, though the answer to that write was lost."""
 
 LETTERS = 2_000
 """The tail of a traceback that a dead letter shows."""
@@ -85,11 +89,19 @@ class Executor:
         try:
             moved, job = await change(self._store, held.job, partial(self._move, held, outcome))
         except Stale as stale:
-            await self._store.drop_output(step, attempt)
-            await self._note(held, "stale", str(stale))
-            return None
+            return await self._stale(held, stale)
         await self._note(held, type(outcome).__name__.lower(), getattr(outcome, "reason", None))
         return Moved(job, moved.facts, moved.steps)
+
+    async def _stale(self, held: Held, stale: Stale) -> Moved | None:
+        """Discard what the attempt made, unless the document says that its outcome has been committed already."""
+        job = await self._store.find(held.step.job)
+        record = job.steps[held.step.key]
+        if record.attempts == held.attempt and record.state in COMMITTED:
+            return Moved(job, job.outbox, flow.unposted(job, self._worker.window))
+        await self._store.drop_output(held.step, held.attempt)
+        await self._note(held, "stale", str(stale))
+        return None
 
     async def _note(self, held: Held, what: str, reason: str | None) -> None:
         await self._store.remember([history.ended(held.job, held.step, what, reason, now())])

@@ -42,7 +42,7 @@ async def main(full: bool, only: set[int]) -> bool:
     for row in rows:
         table.add_row(*(str(row[name]) for name in COLUMNS))
     console.print(table)
-    print(json.dumps(rows))
+    console.print_json(json.dumps(rows))
     return all(row["verdict"] == "held" for row in rows)
 
 

@@ -69,7 +69,7 @@ class Campaign:
     blobs: ObjectStore
     recordings: list[str]
     jobs: Any
-    expected: dict[str, bytes]
+    expected: dict[str, dict[str, Any]]
     random: random.Random
 
     def keepers(self) -> list[Keeper]:
@@ -141,8 +141,8 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             },
             commands={stage: _command(stage) for stage in Stage},
             say=Printer(opened.enter_context((home / "mesh.log").open("w"))),
-            longest_delay=0.5,
         )
+        mesh.longest_delay = 0.5
         broker, database = mesh.parts.broker, mesh.parts.database
         assert broker is not None
         assert database is not None

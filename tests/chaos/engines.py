@@ -11,12 +11,18 @@ from services.transcriber.speech import Language, Samples
 from shared.options import Options
 from shared.transcript import SAMPLE_RATE, Segment, Span, Turn, Word
 
+SLOW = "slow"
+SLOW_SECONDS = 1.5
+STUCK_SECONDS = 3.0
+
 POISONS: Mapping[str, Callable[[], object]] = {
     "exception": lambda: (_ for _ in ()).throw(RuntimeError("poisoned")),
     # What the kernel does to a process that takes too much memory.
     "out of memory": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "segfault": lambda: ctypes.string_at(0),
     # Native code that holds the interpreter: nothing written in Python can end it.
+    "stuck": lambda: time.sleep(STUCK_SECONDS),
+    SLOW: lambda: time.sleep(SLOW_SECONDS),
     "hang": lambda: ctypes.PyDLL(None).sleep(3_600),
 }
 """What a recording can do to the engine, by the hotwords of the job that brings it."""

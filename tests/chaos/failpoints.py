@@ -85,7 +85,9 @@ class Failpoints:
         for name in ("ack", "nack"):
             real = getattr(IncomingMessage, name)
 
-            def settle(message: IncomingMessage, *args: Any, _real: Any = real, _name: str = name, **kwargs: Any) -> Any:
+            def settle(
+                message: IncomingMessage, *args: Any, _real: Any = real, _name: str = name, **kwargs: Any
+            ) -> Any:
                 return self.around(f"message.{_name}", _real)(message, *args, **kwargs)
 
             setattr(IncomingMessage, name, settle)

@@ -9,12 +9,15 @@ from shared.jobs.states import JobState
 from shared.topology import CANCEL_KEY, Stage, dead_queue
 from tests.chaos import faults
 from tests.chaos.books import Books, balance, ended
+from tests.chaos.boundaries import boundaries
 from tests.chaos.campaign import Campaign, until
 from tests.chaos.failpoints import NAMES
 from tests.chaos.load import Load
 from tests.chaos.recordings import TENANT
 
 PATIENCE = 120.0
+LOT_SECONDS = 0.7
+"""A fault comes this long after its lot of jobs at the latest: while they are at work."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +42,17 @@ class Scenario:
     run: Run
 
 
-def under(fault: Callable[[Campaign], Awaitable[None]], *, pause: float = 0.3, heard: bool = True) -> Run:
-    """Return what submits the jobs, injects the faults one after another meanwhile, and balances the books."""
+def under(fault: Callable[[Campaign], Awaitable[None]], *, heard: bool = True) -> Run:
+    """Return what submits the jobs in as many lots as there are faults, one into each, and balances the books."""
 
     async def run(campaign: Campaign, size: Size) -> Books:
         load = Load(campaign)
-        submitting = asyncio.create_task(load.submit(size.jobs))
-        for _ in range(size.faults):
-            await asyncio.sleep(pause)
+        for number in range(size.faults):
+            lot = size.jobs * (number + 1) // size.faults - len(load.jobs)
+            submitting = asyncio.create_task(load.submit(lot))
+            await asyncio.sleep(campaign.random.random() * LOT_SECONDS)
             await fault(campaign)
-        await submitting
+            await submitting
         await campaign.ready()
         return await balance(load, PATIENCE + size.jobs, heard=heard)
 
@@ -126,21 +130,6 @@ async def cancels(campaign: Campaign, size: Size) -> Books:
     return await balance(load, PATIENCE, cancelled)
 
 
-async def failpoints(campaign: Campaign, size: Size) -> Books:
-    """Let a process die before and after every write, publish and acknowledgement, with a job under way each time."""
-    load, names = Load(campaign), NAMES[:: max(len(NAMES) // size.jobs, 1)] if size.jobs < len(NAMES) else NAMES
-    unreached = []
-    for name in names * size.faults:
-        campaign.failpoints.arm(name)
-        await load.submit_one()
-        await asyncio.sleep(0.3)
-        if campaign.failpoints.armed:
-            unreached.append(name)
-    campaign.failpoints.disarm()
-    await campaign.ready()
-    return await balance(load, PATIENCE + size.jobs)
-
-
 async def urgent(campaign: Campaign, size: Size) -> Books:
     """Submit urgent jobs over a flood of background ones: each waits for one chunk at the most."""
     load = Load(campaign)
@@ -185,16 +174,16 @@ async def parked(campaign: Campaign) -> dict[Stage, int]:
 
 
 async def storage(campaign: Campaign, size: Size) -> Books:
-    """Fill the disk for a while, lose an upload, and keep webhooks from answering: late, or failed with a clear reason."""
+    """Fill the disk for a while, lose an upload, keep webhooks from answering: late, or failed with a clear reason."""
     load = Load(campaign)
     missing = await load.submit_one(f"uploads/{TENANT}/never-there.wav")
     async with faults.full_disk(campaign, Stage.DOWNLOADER):
-        await load.submit(size.jobs)
-        await asyncio.sleep(size.faults)
+        kept = await load.submit(size.jobs)
+        await until(lambda: _tried_again(campaign, kept), PATIENCE, "the downloader found no room")
     campaign.sink.down = True
     await load.submit(size.jobs)
     await ended(campaign, load.jobs, PATIENCE)
-    await until(lambda: _refused(campaign, size.jobs), PATIENCE, "webhooks were refused")
+    await until(lambda: _refused(campaign, size.faults), PATIENCE, "webhooks were refused")
     campaign.sink.down = False
     books = await balance(load, PATIENCE, {missing: JobState.FAILED})
     row = await campaign.jobs["jobs"].find_one({"_id": missing})
@@ -203,25 +192,29 @@ async def storage(campaign: Campaign, size: Size) -> Books:
     return books
 
 
+async def _tried_again(campaign: Campaign, jobs: list[str]) -> bool:
+    return bool(await campaign.jobs["history"].find_one({"job": {"$in": jobs}, "what": "again"}))
+
+
 async def _refused(campaign: Campaign, times: int) -> bool:
     return campaign.sink.refused >= times
 
 
 SCENARIOS = (
     Scenario(0, "quiet", Size(0, 0), Size(0, 0), quiet),
-    Scenario(1, "kill -9 of services", Size(30, 8), Size(1_000, 100), under(faults.kill_a_service, pause=0.8)),
-    Scenario(2, "kill -9 of the broker", Size(15, 1), Size(500, 10), under(faults.crash_the_broker, pause=2.0)),
+    Scenario(1, "kill -9 of services", Size(30, 8), Size(1_000, 100), under(faults.kill_a_service)),
+    Scenario(2, "kill -9 of the broker", Size(15, 1), Size(500, 10), under(faults.crash_the_broker)),
     Scenario(3, "connections closed", Size(20, 10), Size(500, 200), under(faults.close_a_connection)),
-    Scenario(4, "kill -9 of the database", Size(15, 2), Size(500, 10), under(faults.crash_the_database, pause=1.0)),
+    Scenario(4, "kill -9 of the database", Size(15, 2), Size(500, 10), under(faults.crash_the_database)),
     Scenario(5, "network slow, cut, half-open", Size(15, 3), Size(500, 50), under(faults.disturb_the_network)),
     Scenario(6, "a worker sleeps past its heartbeat", Size(15, 1), Size(400, 100), under(faults.freeze_a_worker)),
     Scenario(7, "memory alarm", Size(10, 5), Size(500, 60), alarm),
     Scenario(8, "everything twice and shuffled", Size(20, 0), Size(1_000, 0), twice),
     Scenario(9, "poison", Size(4, 1), Size(120, 20), poison),
-    Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), under(faults.wipe_the_broker, pause=1.0, heard=False)),
+    Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), under(faults.wipe_the_broker, heard=False)),
     Scenario(11, "rolling restart", Size(15, 1), Size(500, 10), rolling),
     Scenario(12, "cancel at random moments", Size(15, 0), Size(300, 0), cancels),
-    Scenario(13, "crash at every boundary", Size(10, 1), Size(len(NAMES), 20), failpoints),
+    Scenario(13, "crash at every boundary", Size(8, 1), Size(len(NAMES), 20), boundaries),
     Scenario(14, "urgent over a flood", Size(25, 4), Size(1_000, 50), urgent),
     Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 60), storage),
 )

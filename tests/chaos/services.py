@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from faststream import FastStream
+
 import services.diarizer.stage
 import services.downloader.main
 import services.enhancer.main
@@ -13,7 +15,6 @@ import services.intake.main
 import services.notifier.main
 import services.transcriber.stage
 import shared.mesh.stage
-from faststream import FastStream
 from shared.blobs import ObjectStore
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore

@@ -26,6 +26,13 @@ RULES = Rules(3, 20.0)
 TOLD = Delivered(url="http://127.0.0.1/hook", status=200)
 
 
+class Repeating:
+    """A collection whose updates are written as the function given does."""
+
+    def __init__(self, collection: Any, update_one: Any) -> None:
+        self.update_one, self.find_one = update_one, collection.find_one
+
+
 @pytest.fixture(
     params=[
         "memory",
@@ -167,6 +174,23 @@ async def test_the_history_of_a_job_is_read_in_order_and_holds_each_entry_once(s
     await store.remember([second, Entry(job="b", what="swept", at=moments[0])])
     await store.remember([first, second])
     assert [entry.what for entry in await store.history("a")] == ["admitted", "swept"]
+
+
+async def test_a_write_that_the_driver_repeats_is_one_write(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer was lost, the driver wrote again and matched nothing: the job is saved all the same."""
+    moved = new_job()
+    job = await store.insert(moved.job)
+    if isinstance(store, MongoStore):
+        once = store._jobs.update_one
+
+        async def twice(*asked: Any) -> Any:
+            await once(*asked)
+            return await once(*asked)
+
+        monkeypatch.setattr(store, "_jobs", Repeating(store._jobs, twice))
+    saved = await store.save(job, claim(job, moved.steps[0], "w", now(), RULES).job)
+    assert saved is not None
+    assert saved.revision == 1
 
 
 async def test_the_store_answers_a_ping(store: JobStore) -> None:

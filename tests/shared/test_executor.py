@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import now
+from shared.jobs.document import Job
 from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
@@ -192,3 +193,18 @@ async def test_a_worker_that_is_stopped_gives_its_step_back_unspent() -> None:
         await bench.run(bench.first[0], failing(Stopped("drain")))
     record = bench.job.steps[bench.first[0].key]
     assert (record.state, record.tries) == (StepState.QUEUED, 0)
+
+
+async def test_a_commit_whose_answer_was_lost_keeps_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store took the write but could not say so: what was made is not discarded as somebody else's."""
+    bench = Bench()
+    step, save = bench.first[0], bench.store.save
+
+    async def unheard(before: Job, after: Job) -> Job | None:
+        saved = await save(before, after)
+        return None if after.steps[step.key].state is StepState.DONE else saved
+
+    monkeypatch.setattr(bench.store, "save", unheard)
+    await bench.run(step, usual)
+    assert (step, 1) in bench.store.made
+    assert bench.step(Stage.TRANSCRIBER) in bench.post.steps
