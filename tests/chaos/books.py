@@ -15,6 +15,7 @@ from tests.chaos.campaign import Campaign, until
 from tests.chaos.load import Load
 
 VARYING = {"job", "timings", "metadata"}
+OPEN = [str(state) for state in JobState if state not in TERMINAL]
 ENDS = {Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED}
 
 
@@ -41,11 +42,13 @@ class Books:
 
 async def ended(campaign: Campaign, jobs: Collection[str], seconds: float) -> float:
     """Wait until all jobs have ended and return how long that took."""
-    asked = {"_id": {"$in": list(jobs)}, "state": {"$in": sorted(map(str, TERMINAL))}}
+    documents, still = campaign.jobs["jobs"], {"state": {"$in": OPEN}}
 
     async def all_ended() -> bool:
         try:
-            return bool(await campaign.jobs["jobs"].count_documents(asked) == len(jobs))
+            if await documents.find_one(still, {"_id": 1}):
+                return False
+            return bool(await documents.count_documents({"_id": {"$in": list(jobs)}}) == len(jobs))
         except PyMongoError:
             return False  # the database is what the scenario has taken away
 
@@ -61,8 +64,8 @@ async def balance(
     counted: the broker has lost the queue in which they were. A job that was replayed has more than one of its `ends`.
     """
     campaign, books = load.campaign, Books(len(load.jobs))
-    books.recovery = await ended(campaign, load.jobs, seconds)
-    await _told(load, seconds)
+    books.recovery = await _told(load, seconds)
+    await ended(campaign, load.jobs, seconds)
     await until(lambda: _at_rest(campaign), seconds, "every queue is empty and nothing is unacked")
     rows = await campaign.jobs["jobs"].find({"_id": {"$in": list(load.jobs)}}).to_list(None)
     for job in map(to_job, rows):
@@ -76,13 +79,13 @@ async def balance(
     return books
 
 
-async def _told(load: Load, seconds: float) -> None:
+async def _told(load: Load, seconds: float) -> float:
     sink = load.campaign.sink
 
     async def all_told() -> bool:
         return all(sink.told[job] for job in load.jobs)
 
-    await until(all_told, seconds, "every job's webhook was told of its end")
+    return await until(all_told, seconds, "every job's webhook was told of its end")
 
 
 async def _at_rest(campaign: Campaign) -> bool:
