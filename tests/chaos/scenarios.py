@@ -17,6 +17,10 @@ from tests.chaos.recordings import TENANT
 from tests.chaos.replays import replays
 
 PATIENCE = 120.0
+RECOVERY_SECONDS = 60.0
+BACKLOG = 30
+"""Faults go on while so few jobs are left: they are for jobs at work, not for jobs that wait."""
+
 LOT_SECONDS = 0.7
 """A fault comes this long after its lot of jobs at the latest: while they are at work."""
 
@@ -54,10 +58,18 @@ def under(fault: Callable[[Campaign], Awaitable[None]], *, heard: bool = True) -
             await asyncio.sleep(campaign.random.random() * LOT_SECONDS)
             await fault(campaign)
             await submitting
+            await until(lambda: _few_left(load), PATIENCE, "the mesh keeps up")
         await campaign.ready()
-        return await balance(load, PATIENCE + size.jobs, heard=heard)
+        books = await balance(load, PATIENCE, heard=heard)
+        if books.recovery > RECOVERY_SECONDS:
+            books.miss(f"the last job had ended only {books.recovery:.0f} s after the last fault")
+        return books
 
     return run
+
+
+async def _few_left(load: Load) -> bool:
+    return sum(not load.campaign.sink.told[job] for job in load.jobs) <= BACKLOG
 
 
 async def quiet(campaign: Campaign, size: Size) -> Books:
