@@ -1,5 +1,5 @@
 # Everything an operator or a developer types. `make demo` needs nothing but Python 3.11 and, for RabbitMQ, root once.
-.PHONY: setup demo up test check
+.PHONY: setup demo up test check chaos
 SETUP := deploy/local/setup.sh
 BIN := .venv/bin
 
@@ -21,3 +21,7 @@ check: setup
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The fault campaign; FULL=1 for the full loads and faults, ONLY=1,2 for some of its scenarios.
+chaos: setup
+	$(BIN)/python -m tests.chaos $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))

@@ -11,6 +11,7 @@ from services.gateway.asked import Refused, named, refused
 from services.gateway.desk import NoTranscript
 from services.gateway.listeners import TooManyListeners
 from services.gateway.submitter import NoReply, NotTaken
+from services.gateway.undertaker import NoSuchLetter
 from services.gateway.uploads import BadUpload, TooLarge
 from shared.blobs import NoSuchObject
 from shared.jobs.store import NoSuchJob
@@ -56,6 +57,7 @@ TOO_MUCH = described({413: "The body, or a part of it, is too large."}, Wrong)
 
 STATUSES: dict[type[Exception], int] = {
     NoSuchJob: status.HTTP_404_NOT_FOUND,
+    NoSuchLetter: status.HTTP_404_NOT_FOUND,
     NoTranscript: status.HTTP_409_CONFLICT,
     NoSuchObject: status.HTTP_410_GONE,
     TooLarge: status.HTTP_413_CONTENT_TOO_LARGE,

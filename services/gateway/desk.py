@@ -13,6 +13,7 @@ from services.gateway.partial import partial
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
+from services.gateway.undertaker import Undertaker
 from services.gateway.uploads import BadUpload, TooLarge, Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
@@ -39,6 +40,7 @@ class Desk:
     intake: Asks
     listeners: Listeners
     tenants: Tenants
+    undertaker: Undertaker
     max_upload: int
 
     async def read(self, request: Request, tenant: str) -> Message:

@@ -8,11 +8,13 @@ from fastapi import FastAPI
 
 from services.gateway.application import application
 from services.gateway.desk import Desk
+from services.gateway.letters import DeadLetters
 from services.gateway.listeners import Listeners
 from services.gateway.settings import GatewaySettings
 from services.gateway.stopping import told_to_stop
 from services.gateway.submitter import Submitter, connect
 from services.gateway.tenants import Tenants
+from services.gateway.undertaker import Undertaker
 from shared.blobs import ObjectStore
 from shared.jobs import mongo
 from shared.jobs.mongo import MongoStore
@@ -46,8 +48,9 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         listeners = Listeners(settings.gateway_listeners)
         await listeners.open(connection)
         opened.enter_context(told_to_stop(listeners.close))
-        tenants = Tenants(settings.gateway_tokens)
-        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, settings.gateway_max_upload)
+        tenants = Tenants(settings.gateway_tokens, settings.gateway_operator_token)
+        undertaker = Undertaker(DeadLetters(connection), store, post, settings.window)
+        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, undertaker, settings.gateway_max_upload)
         pings = {"broker": post.ping, "database": store.ping, "object store": blobs.ping}
         app.state.health = Health(settings.health_host, settings.health_port, pings)
         await app.state.health.open()

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, TOO_MUCH, UNCONFIRMED, Taken, described
 from services.gateway.desk import Desk
 from services.gateway.document import BODY, STREAM, TEXTS
+from services.gateway.history import EntryView, history
 from services.gateway.stream import EventStream
 from services.gateway.views import JobView, view
 from shared.captions import to_srt, to_txt, to_vtt
@@ -76,6 +77,13 @@ async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:
 async def show(job: str, desk: TheDesk, tenant: Tenant) -> JobView:
     """Show where a job is, stage by stage."""
     return view(await desk.owned(job, tenant))
+
+
+@jobs.get("/{job}/history", responses=NOT_FOUND)
+async def shown_history(job: str, desk: TheDesk, tenant: Tenant) -> list[EntryView]:
+    """Tell where a job waited, where it worked and how long: every attempt at every step, and what is open now."""
+    owned = await desk.owned(job, tenant)
+    return history(owned, await desk.store.history(owned.id))
 
 
 @jobs.get(

@@ -37,6 +37,7 @@ class GatewaySettings(Settings):
     """
 
     gateway_tokens: Tokens = Field(default_factory=dict)
+    gateway_operator_token: Token | None = None
     gateway_max_upload: int = Field(4 * 1024**3, ge=1)
     gateway_listeners: int = Field(200, ge=1)
     gateway_reply_seconds: float = Field(10.0, gt=0)

@@ -12,20 +12,35 @@ EVERYBODY = "default"
 class Tenants:
     """Tenants by token; without tokens everybody is one tenant."""
 
-    def __init__(self, tokens: Mapping[str, SecretStr]) -> None:
+    def __init__(self, tokens: Mapping[str, SecretStr], operator: SecretStr | None = None) -> None:
         self._tokens = {tenant: token.get_secret_value().encode() for tenant, token in tokens.items()}
+        self._operator = operator.get_secret_value().encode() if operator else None
 
     def of(self, request: Request) -> str:
         """Return the caller's tenant; raise 401 for a token that is nobody's."""
         if not self._tokens:
             return EVERYBODY
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        given = _given(request)
         # Every token is compared, each in constant time: the answer's delay tells nothing of any.
-        matches = [tenant for tenant, token in self._tokens.items() if hmac.compare_digest(given.encode(), token)]
-        if scheme.lower() != "bearer" or not matches:
+        matches = [tenant for tenant, token in self._tokens.items() if hmac.compare_digest(given, token)]
+        if not matches:
             raise HTTPException(
                 status.HTTP_401_UNAUTHORIZED,
                 "this gateway asks for 'Authorization: Bearer <token>'",
                 headers={"www-authenticate": "Bearer"},
             )
         return matches[0]
+
+    def check_operator(self, request: Request) -> None:
+        """Return if the caller is the operator: raise 403 otherwise, with what to set where there is none."""
+        if not self._tokens and self._operator is None:
+            return
+        if self._operator is None:
+            raise HTTPException(status.HTTP_403_FORBIDDEN, "set SCRIBE_GATEWAY_OPERATOR_TOKEN to let operators in")
+        if not hmac.compare_digest(_given(request), self._operator):
+            raise HTTPException(status.HTTP_403_FORBIDDEN, "this needs the operator's 'Authorization: Bearer <token>'")
+
+
+def _given(request: Request) -> bytes:
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    return given.encode() if scheme.lower() == "bearer" else b""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +16,11 @@ from shared.jobs.changes import Moved
 from shared.jobs.document import Job
 from shared.jobs.history import Entry
 from shared.jobs.states import JobState
-from shared.jobs.store import JobStore, change
+from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.jobs.upkeep import Upkeep
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post
+from shared.messages import Event
 from shared.topology import Lane
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,7 @@ log = logging.getLogger(__name__)
 Running = Counter[tuple[str, Lane]]
 
 FRESH = 1.0
-"""Seconds for which a count of the running jobs serves new ones, so that a flood of them is not a flood of counts."""
+"""Seconds between two counts of the running jobs: a flood of new ones, or of ends, is not a flood of counts."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Limits:
 class Admission:
     """Decides who starts now.
 
-    Several intake processes together may exceed the limits by what they admit within FRESH seconds.
+    The count is kept up between two looks at the database, FRESH seconds apart; what several intake processes do in
+    between, each learns with the next look. By so much the limits may be exceeded.
     """
 
     def __init__(self, upkeep: Upkeep, store: JobStore, post: Post, limits: Limits, window: int) -> None:
@@ -71,8 +74,11 @@ class Admission:
             return await self._store.insert(moves.opened(job.model_copy(update={"state": state}), self._window).job)
 
     async def on_end(self, message: AbstractIncomingMessage) -> None:
-        """Start who is next: the message says that a job has ended."""
-        del message
+        """Start who is next: the message is the event of a job's end, of which the count learns without counting."""
+        ended = Event.model_validate_json(message.body)
+        with suppress(NoSuchJob):  # forgotten meanwhile: the next count knows
+            job = await self._store.find(ended.job or "")
+            self._running[job.tenant, job.lane] -= 1
         await self.admit()
 
     async def admit(self) -> None:
@@ -86,8 +92,7 @@ class Admission:
     async def _start_waiting(self) -> None:
         full: set[str] = set()
         job = await self._upkeep.next_waiting(full)
-        if job is not None:
-            await self._count()
+        await self._count_if_old()
         while job is not None and not self._limits.full(self._running, job.lane):
             if self._limits.full_for(self._running, job.tenant, job.lane):
                 full.add(job.tenant)  # and so it is in every lower lane: who comes next is not of this tenant
@@ -96,13 +101,13 @@ class Admission:
             job = await self._upkeep.next_waiting(full)
 
     async def _has_room(self, job: Job) -> bool:
-        if asyncio.get_running_loop().time() - self._counted > FRESH:
-            await self._count()
+        await self._count_if_old()
         return not self._limits.full_for(self._running, job.tenant, job.lane)
 
-    async def _count(self) -> None:
-        self._running = await self._upkeep.running()
-        self._counted = asyncio.get_running_loop().time()
+    async def _count_if_old(self) -> None:
+        if asyncio.get_running_loop().time() - self._counted > FRESH:
+            self._running = await self._upkeep.running()
+            self._counted = asyncio.get_running_loop().time()
 
     async def _start(self, waiting: Job) -> None:
         with telemetry.logged_as(job=waiting.id, tenant=waiting.tenant):

@@ -68,6 +68,11 @@ class Gateway:
         async with self._call("DELETE", f"/v1/jobs/{job}"):
             pass
 
+    async def call(self, method: str, path: str, asked: dict[str, str]) -> Any:
+        """Return the JSON that the gateway answers."""
+        async with self._call(method, path, params=asked) as response:
+            return await response.json()
+
     @asynccontextmanager
     async def _call(self, method: str, path: str, **rest: Any) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
@@ -86,7 +91,7 @@ class Gateway:
 async def _refusal(response: aiohttp.ClientResponse) -> str:
     """Return what the gateway refused and why: each wrong field on a line of its own."""
     if response.status == HTTPStatus.UNAUTHORIZED:
-        return "the gateway asks for a token; set SCRIBE_TOKEN"
+        return "the gateway asks for a token; set SCRIBE_TOKEN (dead letters are the operator's: its own token)"
     text = await response.text()
     said = await response.json() if response.content_type == "application/json" else {}
     errors = said.get("errors") if isinstance(said, dict) else None

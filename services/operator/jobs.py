@@ -49,25 +49,25 @@ def submit(
         model=model,
     )
     recording = located(source)
-    typer.echo(_with_gateway(lambda gateway: _send(gateway, recording, message)))
+    typer.echo(with_gateway(lambda gateway: _send(gateway, recording, message)))
 
 
 def watch(job: JobId) -> None:
     """Show a job's progress until it has ended."""
     console = Console(stderr=True)
-    _with_gateway(lambda gateway: follow(gateway, job, console))
+    with_gateway(lambda gateway: follow(gateway, job, console))
 
 
 def transcript(
     job: JobId, form: Annotated[Form, typer.Option("--format", help="What to print it as.")] = Form.TXT
 ) -> None:
     """Print a job's transcript."""
-    typer.echo(_with_gateway(lambda gateway: gateway.transcript(job, form)))
+    typer.echo(with_gateway(lambda gateway: gateway.transcript(job, form)))
 
 
 def cancel(job: JobId) -> None:
     """Cancel a job."""
-    _with_gateway(lambda gateway: gateway.cancel(job))
+    with_gateway(lambda gateway: gateway.cancel(job))
 
 
 def located(source: str) -> str | Path:
@@ -85,7 +85,9 @@ async def _send(gateway: Gateway, source: str | Path, message: dict[str, Any]) -
     return await gateway.submit({**message, "source": {"url": source}})
 
 
-def _with_gateway(do: Callable[[Gateway], Awaitable[T]]) -> T:
+def with_gateway(do: Callable[[Gateway], Awaitable[T]]) -> T:
+    """Return what `do` returns of a session with the gateway."""
+
     async def session() -> T:
         async with Gateway.of(load(OperatorSettings)) as gateway:
             return await do(gateway)

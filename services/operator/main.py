@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from services.operator import demo, doctor, jobs, models, up
+from services.operator import dead, demo, doctor, jobs, models, show, up
 from services.operator.failed import Failed
 
 INTERRUPTED = 130
@@ -19,8 +19,10 @@ def build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (up.up, jobs.submit, jobs.watch, jobs.transcript, jobs.cancel, doctor.doctor, demo.demo):
+    own = (jobs.submit, jobs.watch, jobs.transcript, jobs.cancel, show.show)
+    for command in (up.up, *own, doctor.doctor, demo.demo):
         app.command()(command)
+    app.add_typer(dead.app, name="dead")
     app.add_typer(models.app, name="models")
     return app
 

@@ -40,7 +40,7 @@ ENVIRONMENT = {
     "SCRIBE_HEARTBEAT_LOST": str(HEARTBEAT_LOST),
     "SCRIBE_GRACE": "5",
     "SCRIBE_OVERDUE": "3",
-    "SCRIBE_SWEEP_SECONDS": "1",
+    "SCRIBE_SWEEP_SECONDS": "2",
     "SCRIBE_LOG_LEVEL": "INFO",
 }
 # Every rung of the ladder waits as long: what is counted on it is counted as ever, an hour is over in seconds.

@@ -14,6 +14,7 @@ from tests.chaos.campaign import Campaign, until
 from tests.chaos.failpoints import NAMES
 from tests.chaos.load import Load
 from tests.chaos.recordings import TENANT
+from tests.chaos.replays import replays
 
 PATIENCE = 120.0
 LOT_SECONDS = 0.7
@@ -216,5 +217,6 @@ SCENARIOS = (
     Scenario(12, "cancel at random moments", Size(15, 0), Size(300, 0), cancels),
     Scenario(13, "crash at every boundary", Size(8, 1), Size(len(NAMES), 20), boundaries),
     Scenario(14, "urgent over a flood", Size(25, 4), Size(1_000, 50), urgent),
+    Scenario(15, "dead letters replayed twice", Size(20, 2), Size(500, 2), replays),
     Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 60), storage),
 )

@@ -1,11 +1,13 @@
 """Admission: who may start is a matter of lanes, tenants and age, and nobody who waits is forgotten."""
 
-from services.intake.admission import Admission, Limits
+from services.intake.admission import FRESH, Admission, Limits
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.document import Job
 from shared.jobs.states import JobState
+from shared.messages import Event
 from shared.topology import Happening, Lane, Stage
+from tests.fakes.incoming import Incoming
 from tests.fakes.intake import admission
 from tests.fakes.jobs import WINDOW, new_job
 from tests.fakes.post import MemoryPost
@@ -27,9 +29,10 @@ class House:
 
     async def end(self, job: Job) -> None:
         """End the job and let intake hear of it."""
-        known = self.store.jobs[job.id]
-        self.store.jobs[job.id] = moves.cancel(known, now(), WINDOW).job
-        await self.admission.admit()
+        cancelled = moves.cancel(self.store.jobs[job.id], now(), WINDOW)
+        self.store.jobs[job.id] = cancelled.job
+        told = Event.of(cancelled.job, cancelled.facts[-1]).model_dump_json().encode()
+        await self.admission.on_end(Incoming(told))  # type: ignore[arg-type] - the body is all that is read of it
 
     def states(self, *jobs: Job) -> list[JobState]:
         """Return where the jobs are now."""
@@ -73,6 +76,7 @@ async def test_a_newcomer_does_not_overtake_who_waits_in_its_lane() -> None:
     running, waiting = await house.submit(), await house.submit()
     house.store.jobs[running.id] = moves.cancel(running, now(), WINDOW).job
     newcomer = await house.submit()
+    house.admission._counted = -FRESH
     await house.admission.admit()
     assert house.states(waiting, newcomer) == [JobState.ACCEPTED, JobState.WAITING]
 

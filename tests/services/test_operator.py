@@ -235,8 +235,9 @@ def test_every_command_is_wired() -> None:
     """One function a command."""
     app = build()
     names = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert names == {"up", "submit", "watch", "transcript", "cancel", "doctor", "demo"}
-    assert [group.name for group in app.registered_groups] == ["models"]
+    assert names == {"up", "submit", "watch", "transcript", "cancel", "show", "doctor", "demo"}
+    groups = {group.name for group in app.registered_groups}
+    assert groups == {"dead", "models"}
 
 
 def test_a_failure_is_one_line_and_a_status(

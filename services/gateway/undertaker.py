@@ -1,0 +1,108 @@
+"""What an operator can do about dead letters: replay them, or drop them."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from pydantic import ValidationError
+
+from services.gateway.letters import DeadLetters, Letter, Wanted, ordered
+from shared import flow
+from shared.clock import now
+from shared.jobs.changes import Moved
+from shared.jobs.history import Entry
+from shared.jobs.replay import replay
+from shared.jobs.step import Step
+from shared.jobs.store import JobStore, NoSuchJob, change
+from shared.mesh.follow import pass_on
+from shared.mesh.post import AmqpPost
+from shared.messages import StepMessage
+from shared.topology import CANCEL_KEY, JOBS, SUBMIT_KEY
+
+
+class NoSuchLetter(Exception):
+    """There is no dead letter of that name."""
+
+    def __init__(self, letter: str) -> None:
+        super().__init__(f"no dead letter {letter}; it was replayed, dropped, or never there")
+
+
+@dataclass(frozen=True)
+class Done:
+    """What was done about a letter, in words."""
+
+    letter: Letter
+    said: str
+
+
+@dataclass(frozen=True)
+class Undertaker:
+    """Acts on the letters that are meant, oldest first, and takes each only once the effect is safe."""
+
+    letters: DeadLetters
+    store: JobStore
+    post: AmqpPost
+    window: int
+
+    async def found(self, wanted: Wanted, limit: int) -> list[Letter]:
+        """Return the letters that are meant, and leave them."""
+        async with self.letters.reading(wanted) as letters:
+            return ordered(letters, limit)
+
+    async def one(self, name: str) -> Letter:
+        """Return the letter of that name, and leave it; raise NoSuchLetter."""
+        found = await self.found(Wanted(letter=name), 1)
+        if not found:
+            raise NoSuchLetter(name)
+        return found[0]
+
+    async def replay(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Done]:
+        """Try again what the letters were about, with the options of their jobs; a second time changes nothing."""
+        async with self.letters.reading(wanted) as letters:
+            chosen = ordered(letters, limit)
+            if dry_run:
+                return [Done(letter, "would be replayed") for letter in chosen]
+            return [await self._replayed(letter) for letter in chosen]
+
+    async def drop(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Done]:
+        """Take the letters out for good; their jobs stay as they are."""
+        async with self.letters.reading(wanted) as letters:
+            chosen = ordered(letters, limit)
+            if dry_run:
+                return [Done(letter, "would be dropped") for letter in chosen]
+            for letter in chosen:
+                await letter.take()
+            return [Done(letter, "dropped") for letter in chosen]
+
+    async def _replayed(self, letter: Letter) -> Done:
+        step = _step(letter)
+        said = await (self._sent_again(letter) if step is None else self._step_again(step))
+        await letter.take()
+        return Done(letter, said)
+
+    async def _sent_again(self, letter: Letter) -> str:
+        await self.post.publish(JOBS.name, letter.subject, letter.message.body, **letter.properties)
+        return "sent again as it came"
+
+    async def _step_again(self, step: Step) -> str:
+        try:
+            job = await self.store.find(step.job)
+        except NoSuchJob:
+            return "nothing to do: its job is no longer kept"
+        moved, job = await change(self.store, job, partial(replay, step=step, now=now(), window=self.window))
+        # Also after a crash between the two: what was queued but not published is published now.
+        await pass_on(self.store, self.post, Moved(job, steps=flow.unposted(job, self.window)))
+        if not moved.steps:
+            return f"nothing to do: the job is {job.state}, the step {job.steps[step.key].state}"
+        await self.store.remember(
+            [Entry(job=job.id, what="replayed", at=now(), reason=f"{step.key} from its dead letter")]
+        )
+        return "replayed"
+
+
+def _step(letter: Letter) -> Step | None:
+    if letter.subject in (SUBMIT_KEY, CANCEL_KEY):
+        return None
+    try:
+        return StepMessage.model_validate_json(letter.message.body).step()
+    except ValidationError:
+        return None

@@ -1,0 +1,104 @@
+"""Commands on dead letters: what was given up on, why, and another try."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.operator.jobs import with_gateway
+
+app = typer.Typer(help="Dead letters: list, show, replay, drop.", no_args_is_help=True)
+
+SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+Stage = Annotated[str | None, typer.Option(help="Only this stage's.")]
+Reason = Annotated[str | None, typer.Option(help="Only those whose reason has this in it.")]
+Tenant = Annotated[str | None, typer.Option(help="Only this tenant's.")]
+Job = Annotated[str | None, typer.Option(help="Only this job's.")]
+Letter = Annotated[str | None, typer.Option(help="Only this letter.")]
+OlderThan = Annotated[str | None, typer.Option(help="Only those given up on so long ago: 90s, 10m, 2h, 3d.")]
+Limit = Annotated[int, typer.Option(help="The oldest so many.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+
+@app.command("list")
+def show_all(
+    stage: Stage = None,
+    reason: Reason = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    older_than: OlderThan = None,
+    limit: Limit = 100,
+) -> None:
+    """List dead letters, oldest first."""
+    asked = _asked(stage=stage, reason=reason, tenant=tenant, job=job, older_than=older_than, limit=limit)
+    table = Table("letter", "when", "stage", "part", "job", "attempts", "reason")
+    for letter in with_gateway(lambda gateway: gateway.call("GET", "/v1/dead", asked)):
+        why = letter["why"]
+        row = (why["letter"], why["at"], why["stage"], why["part"], why["job"], why["attempts"], why["reason"])
+        table.add_row(*("" if field is None else str(field) for field in row))
+    Console().print(table)
+
+
+@app.command()
+def show(letter: Annotated[str, typer.Argument(help="The letter's name, as `scribe dead list` prints it.")]) -> None:
+    """Show a dead letter: its diagnosis, traceback included, and the exact message."""
+    found = with_gateway(lambda gateway: gateway.call("GET", f"/v1/dead/{letter}", {}))
+    traceback = found["why"].pop("traceback", None)
+    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    typer.echo(traceback or "")
+
+
+@app.command()
+def replay(  # noqa: PLR0913, PLR0917 - one for each flag of the command
+    stage: Stage = None,
+    reason: Reason = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    letter: Letter = None,
+    older_than: OlderThan = None,
+    limit: Limit = 100,
+    dry_run: DryRun = False,
+) -> None:
+    """Try again what was given up on, with the options of its job; a second replay has no effect."""
+    named = {"stage": stage, "reason": reason, "tenant": tenant, "job": job, "letter": letter}
+    _act("replay", _asked(**named, older_than=older_than, limit=limit, dry_run=dry_run))
+
+
+@app.command()
+def drop(  # noqa: PLR0913, PLR0917 - as above
+    stage: Stage = None,
+    reason: Reason = None,
+    tenant: Tenant = None,
+    job: Job = None,
+    letter: Letter = None,
+    older_than: OlderThan = None,
+    limit: Limit = 100,
+    dry_run: DryRun = False,
+) -> None:
+    """Take dead letters out for good; their jobs stay as they are."""
+    named = {"stage": stage, "reason": reason, "tenant": tenant, "job": job, "letter": letter}
+    _act("drop", _asked(**named, older_than=older_than, limit=limit, dry_run=dry_run))
+
+
+def _act(what: str, asked: dict[str, str]) -> None:
+    table = Table("letter", "job", "stage", "part", "")
+    for done in with_gateway(lambda gateway: gateway.call("POST", f"/v1/dead/{what}", asked)):
+        table.add_row(
+            *("" if done[name] is None else str(done[name]) for name in ("letter", "job", "stage", "part", "said"))
+        )
+    Console().print(table)
+
+
+def _asked(*, older_than: str | None, **given: Any) -> dict[str, str]:
+    seconds = {"older_than": _seconds(older_than)} if older_than else {}
+    return {name: str(value) for name, value in {**given, **seconds}.items() if value is not None}
+
+
+def _seconds(text: str) -> float:
+    number, unit = text[:-1], text[-1:]
+    if unit not in SECONDS or not number.isdigit():
+        raise typer.BadParameter(f"'{text}' is no time such as 90s, 10m, 2h or 3d")
+    return float(number) * SECONDS[unit]
