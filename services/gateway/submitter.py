@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic_core import to_json
 
+from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
 from shared.messages import Reply
 from shared.topology import CANCEL_KEY, JOBS, Lane
 
@@ -48,9 +49,11 @@ class Submitter:
         self._waiting: dict[str, asyncio.Future[Reply]] = {}
 
     async def open(self) -> None:
-        """Declare the reply queue, which goes with the connection, and listen on it."""
+        """Declare the reply queue, which goes when nobody listens any more, and listen on it."""
         channel = await self._connection.channel()
-        queue = await channel.declare_queue(self._queue, exclusive=True, auto_delete=True)
+        queue = await channel.declare_queue(
+            self._queue, durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
+        )
         await queue.consume(self._take, no_ack=True)
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
@@ -94,4 +97,6 @@ def _priority(key: str, message: dict[str, Any]) -> int:
 
 async def connect(url: str) -> AbstractRobustConnection:
     """Return the connection that replies and events come on."""
-    return await aio_pika.connect_robust(url, client_properties={"connection_name": "scribe gateway"})
+    return await aio_pika.connect_robust(
+        with_heartbeat(url), timeout=CONNECT_SECONDS, client_properties={"connection_name": "scribe gateway"}
+    )

@@ -7,6 +7,7 @@ broker's channel, and with it an unlimited prefetch, whatever the subscriber ask
 import aio_pika
 from aiormq.abc import FieldTable
 
+from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.topology import EXCHANGES, QUEUES
 
 
@@ -15,7 +16,7 @@ async def declare(url: str) -> None:
 
     Raises aio_pika's ChannelPreconditionFailed when something of the name exists with another identity.
     """
-    async with await aio_pika.connect(url) as connection:
+    async with await aio_pika.connect(with_heartbeat(url), timeout=CONNECT_SECONDS) as connection:
         channel = await connection.channel()
         for exchange in EXCHANGES:
             arguments: FieldTable = {"alternate-exchange": exchange.alternate} if exchange.alternate else {}

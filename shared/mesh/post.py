@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 
 from shared import telemetry
 from shared.jobs.step import Step
+from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.messages import Diagnosis, Event, Order, Reply, StepMessage
 from shared.topology import (
     CONTROL,
@@ -74,7 +75,7 @@ class AmqpPost:
     async def open(self) -> None:
         """Connect; raise if the broker cannot be reached."""
         self._connection = await aio_pika.connect_robust(
-            self._url, client_properties={"connection_name": "scribe post"}
+            with_heartbeat(self._url), timeout=CONNECT_SECONDS, client_properties={"connection_name": "scribe post"}
         )
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - tells the type checker what a robust connection gives

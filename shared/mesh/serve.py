@@ -19,6 +19,7 @@ from shared.blobs import Blobs
 from shared.jobs.mongo import MongoStore, connect
 from shared.mesh.declare import declare
 from shared.mesh.health import Health
+from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
@@ -82,7 +83,8 @@ def serve(
 ) -> FastStream:
     """Return the application: `opening` runs before the first message is taken, `closing` after the drain."""
     settings, prefetch = parts.settings, PREFETCH[parts.stage]
-    broker = RabbitBroker(settings.amqp_url, graceful_timeout=settings.grace, logger=None)
+    url = with_heartbeat(settings.amqp_url)
+    broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None)
     settler = Settler(parts.stage, parts.worker, parts.post)
     consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)
@@ -135,7 +137,9 @@ async def _undecoded(message: RabbitMessage) -> AbstractIncomingMessage:
 
 
 def _listen_to_control(broker: RabbitBroker, running: Running) -> None:
-    queue = RabbitQueue(f"{CONTROL.name}.{uuid4()}", exclusive=True, auto_delete=True)
+    queue = RabbitQueue(
+        f"{CONTROL.name}.{uuid4()}", durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
+    )
     exchange = RabbitExchange(CONTROL.name, type=ExchangeType.FANOUT, declare=False)
 
     @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)

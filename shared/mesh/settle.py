@@ -1,5 +1,6 @@
 """Settling: the one place where a message is acked, given back, sent up the ladder or parked."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 TRIES = "scribe-tries"
 """The header that counts how often a message itself (not its step) could not be handled."""
 
+PAUSE_SECONDS = 2.0
+"""How long a message that can go nowhere is held before it goes back to the broker."""
+
 Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 
@@ -38,8 +42,10 @@ class Settler:
         except Draining:
             await _quietly(message.nack(requeue=True))
         except Exception:
-            # Neither handled nor sent on: the broker keeps it, and the half minute a publish waits is the pause.
+            # Neither handled nor sent on: the broker keeps it. A publish may be refused at once, and the broker would
+            # bring the message again as quickly.
             log.exception("the message goes back to the broker")
+            await asyncio.sleep(PAUSE_SECONDS)
             await _quietly(message.nack(requeue=True))
         else:
             await _quietly(message.ack())

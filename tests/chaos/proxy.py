@@ -20,6 +20,7 @@ class Proxy:
         self.delay = 0.0
         self._alive = asyncio.Event()
         self._alive.set()
+        self._stranded = set[asyncio.StreamWriter]()
         self._writers = set[asyncio.StreamWriter]()
         self._tasks = set[asyncio.Task[None]]()
 
@@ -39,13 +40,17 @@ class Proxy:
         """Cut every connection as a crashed router would."""
         for writer in list(self._writers):
             found = writer.get_extra_info("socket")
-            if found is not None:
+            if found is not None and found.fileno() >= 0:
                 found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             writer.transport.abort()
 
     def half_open(self) -> None:
         """Let connections stand and carry nothing."""
         self._alive.clear()
+
+    def strand(self) -> None:
+        """Swallow, for ever, what the connections of now carry, as a router that forgot them; new ones are carried."""
+        self._stranded |= self._writers
 
     def heal(self) -> None:
         """Carry everything again, at once; what was on its way in half-open connections is lost with them."""
@@ -75,7 +80,11 @@ class Proxy:
             while piece := await reader.read(PIECE):
                 await asyncio.sleep(self.delay)
                 await self._alive.wait()
+                if writer in self._stranded:
+                    continue
                 writer.write(piece)
                 await writer.drain()
+        if writer in self._stranded:
+            return  # nobody tells the other side that this one is gone
         self._writers.discard(writer)
         writer.close()
