@@ -11,6 +11,7 @@ from tests.chaos import faults
 from tests.chaos.books import Books, balance, ended
 from tests.chaos.boundaries import boundaries
 from tests.chaos.campaign import Campaign, until
+from tests.chaos.crashes import wiped
 from tests.chaos.failpoints import NAMES
 from tests.chaos.load import Load
 from tests.chaos.recordings import TENANT
@@ -212,7 +213,7 @@ SCENARIOS = (
     Scenario(7, "memory alarm", Size(10, 5), Size(500, 60), alarm),
     Scenario(8, "everything twice and shuffled", Size(20, 0), Size(1_000, 0), twice),
     Scenario(9, "poison", Size(4, 1), Size(120, 20), poison),
-    Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), under(faults.wipe_the_broker, heard=False)),
+    Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), wiped),
     Scenario(11, "rolling restart", Size(15, 1), Size(500, 10), rolling),
     Scenario(12, "cancel at random moments", Size(15, 0), Size(300, 0), cancels),
     Scenario(13, "crash at every boundary", Size(8, 1), Size(len(NAMES), 20), boundaries),
