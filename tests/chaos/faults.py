@@ -80,3 +80,14 @@ async def full_disk(campaign: Campaign, stage: Stage) -> AsyncIterator[None]:
     finally:
         for pid in set(pids) & set(campaign.pids(stage)):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@asynccontextmanager
+async def full_queues(campaign: Campaign) -> AsyncIterator[None]:
+    """Let the work queues hold one message each, inside the block: the broker refuses every other."""
+    limit = '{"max-length":1,"overflow":"reject-publish"}'
+    await campaign.broker.control("set_policy", "chaos-full", r"^scribe\.work\.", limit, "--priority", "9")
+    try:
+        yield
+    finally:
+        await campaign.broker.control("clear_policy", "chaos-full")
