@@ -42,8 +42,8 @@ class Settler:
         except Draining:
             await _quietly(message.nack(requeue=True))
         except Exception:
-            # Neither handled nor sent on: the broker keeps it. A publish may be refused at once, and the broker would
-            # bring the message again as quickly.
+            # Neither handled nor sent on: the broker has no room, and would bring the message again as quickly as it
+            # refuses what follows. Held for a moment it counts against the prefetch, which is all the brake there is.
             log.exception("the message goes back to the broker")
             await asyncio.sleep(PAUSE_SECONDS)
             await _quietly(message.nack(requeue=True))

@@ -16,6 +16,9 @@ from tests.chaos.load import Load
 
 VARYING = {"job", "timings", "metadata"}
 OPEN = [str(state) for state in JobState if state not in TERMINAL]
+GROWTH_MEGABYTES = 96
+"""Resident memory that a process may keep more of than after the quiet run: caches, pools, a larger recording."""
+
 ENDS = {Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED}
 
 
@@ -72,6 +75,9 @@ async def balance(
         await _check(campaign, load, job, (expect or {}).get(job.id, JobState.COMPLETED), books)
         if heard:
             _check_events(campaign, job, books, ends)
+    for name, size in campaign.memory().items():
+        if size > campaign.usual.get(name, size) + GROWTH_MEGABYTES:
+            books.miss(f"{name} holds {size} MB; after the quiet run it held {campaign.usual[name]}")
     violations = campaign.folder / "violations"
     if violations.exists():
         books.wrong += violations.read_text().splitlines()

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import random
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -32,6 +33,8 @@ READY_SECONDS = 120.0
 HEARTBEAT_LOST = 3.0
 STEP_LIMIT = 4.0
 """Seconds a transcriber's step may take: a hang ends its process after that."""
+GRACE = 2.0
+"""Seconds a transcriber's step may go on after SIGTERM: less than the limit, or no step would ever be given back."""
 
 ENVIRONMENT = {
     "SCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -49,7 +52,7 @@ LADDER = ("set_policy", "chaos-ladder", r"^scribe\.retry\.", '{"message-ttl":300
 
 def _command(stage: Stage) -> tuple[str, ...]:
     start = (sys.executable, "-m", "faststream", "run", f"tests.chaos.services:{stage}", "--factory")
-    limit = ("/usr/bin/env", f"SCRIBE_STEP_LIMIT={STEP_LIMIT}")
+    limit = ("/usr/bin/env", f"SCRIBE_STEP_LIMIT={STEP_LIMIT}", f"SCRIBE_GRACE={GRACE}")
     return (*limit, *start) if stage is Stage.TRANSCRIBER else start
 
 
@@ -70,6 +73,7 @@ class Campaign:
     recordings: list[str]
     jobs: Any
     expected: dict[str, dict[str, Any]]
+    usual: dict[str, int]
     random: random.Random
 
     def keepers(self) -> list[Keeper]:
@@ -87,6 +91,13 @@ class Campaign:
             os.kill(pid, how)
         except ProcessLookupError:
             return
+
+    def memory(self) -> dict[str, int]:
+        """Return the resident megabytes of each service's largest process, of the broker and of the database."""
+        parts = {"broker": [self.broker.pid], "database": [self.database.pid]}
+        found = {name: [_megabytes(pid) for pid in pids if pid] for name, pids in parts.items()}
+        services = {str(stage): [_megabytes(pid) for pid in self.pids(stage)] for stage in Stage}
+        return {name: max(sizes) for name, sizes in {**found, **services}.items() if sizes}
 
     async def ready(self) -> None:
         """Return when every process is ready again, however often the campaign has ended it."""
@@ -131,7 +142,7 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         mesh = LocalMesh(
             home,
             services=list(Stage),
-            scale={Stage.TRANSCRIBER: 2},
+            scale={Stage.TRANSCRIBER: 2, Stage.DIARIZER: 2},
             environment={
                 **ENVIRONMENT,
                 "SCRIBE_AMQP_URL": amqp,
@@ -152,7 +163,7 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         await mesh.wait_ready(READY_SECONDS)
         ears = Ears()
         await ears.listen(await opened.enter_async_context(await aio_pika.connect_robust(broker.url)))
-        client = AsyncIOMotorClient(database.url, tz_aware=True)
+        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(database.url, tz_aware=True)
         opened.callback(client.close)
         blobs = ObjectStore(mesh.environment["SCRIBE_BLOBS_URL"])
         yield Campaign(
@@ -169,8 +180,14 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             recordings=await lay_down(blobs),
             jobs=client["scribe"],
             expected={},
+            usual={},
             random=random.Random(17),
         )
+
+
+def _megabytes(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() // 2**20
 
 
 async def until(true: Any, seconds: float, what: str) -> float:

@@ -2,14 +2,13 @@
 
 import asyncio
 import resource
-import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from shared.topology import Stage
-from tests.chaos.campaign import HEARTBEAT_LOST, Campaign, until
+from tests.chaos.campaign import Campaign, until
 
-BACK_SECONDS = 60.0
+BACK_SECONDS = 30.0
 
 
 async def kill_a_service(campaign: Campaign) -> None:
@@ -28,12 +27,6 @@ async def crash_the_broker(campaign: Campaign) -> None:
 
 async def _consumed(campaign: Campaign) -> bool:
     return all((await campaign.consumers()).values())
-
-
-async def crash_the_database(campaign: Campaign) -> None:
-    """Kill -9 the database and start it on the same disk."""
-    await campaign.database.kill()
-    await campaign.database.start()
 
 
 async def close_a_connection(campaign: Campaign) -> None:
@@ -58,14 +51,6 @@ async def disturb_the_network(campaign: Campaign) -> None:
             proxy.strand()  # nothing heals these: the services themselves must find out
     await asyncio.sleep(2.0)
     proxy.heal()
-
-
-async def freeze_a_worker(campaign: Campaign) -> None:
-    """Stop a transcriber for longer than its heartbeat may be silent, so that another takes over, and let it go on."""
-    pid = campaign.random.choice(campaign.pids(Stage.TRANSCRIBER))
-    campaign.kill(pid, signal.SIGSTOP)
-    await asyncio.sleep(HEARTBEAT_LOST + 2.0)
-    campaign.kill(pid, signal.SIGCONT)
 
 
 async def wipe_the_broker(campaign: Campaign) -> None:
@@ -97,3 +82,14 @@ async def full_disk(campaign: Campaign, stage: Stage) -> AsyncIterator[None]:
     finally:
         for pid in set(pids) & set(campaign.pids(stage)):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@asynccontextmanager
+async def full_queues(campaign: Campaign) -> AsyncIterator[None]:
+    """Let the work queues hold one message each, inside the block: the broker refuses every other."""
+    limit = '{"max-length":1,"overflow":"reject-publish"}'
+    await campaign.broker.control("set_policy", "chaos-full", r"^scribe\.work\.", limit, "--priority", "9")
+    try:
+        yield
+    finally:
+        await campaign.broker.control("clear_policy", "chaos-full")

@@ -18,9 +18,10 @@ ENDS = ["completed", "failed", "cancelled"]
 
 @dataclass
 class Load:
-    """Jobs by id, and the recording of each."""
+    """Jobs by id, and the recording of each; every message is published in so many copies."""
 
     campaign: Campaign
+    copies: int = 1
     jobs: dict[str, str] = field(default_factory=dict)
 
     async def submit(self, count: int, **options: Any) -> list[str]:
@@ -39,8 +40,9 @@ class Load:
     async def publish(self, body: bytes, key: str = SUBMIT_KEY, reply_to: str | None = None) -> None:
         """Publish until the broker confirms: what a publisher that cares for its recording does."""
         async with asyncio.timeout(120):
-            while not await self._published(body, key, reply_to):
-                await asyncio.sleep(0.2)
+            for _ in range(self.copies):
+                while not await self._published(body, key, reply_to):
+                    await asyncio.sleep(0.2)
 
     async def _published(self, body: bytes, key: str, reply_to: str | None) -> bool:
         try:

@@ -29,6 +29,7 @@ from shared.topology import Lane, Stage
 from shared.transcript import Output
 from tests.chaos.engines import StandInVoices, StandInWhisper
 from tests.chaos.failpoints import Failpoints
+from tests.chaos.notes import Notes
 from tests.chaos.settings import ChaosSettings
 
 LONGEST_DELAY = 1.0
@@ -44,7 +45,10 @@ class ChaosParts(Parts):
         failpoints.guard(self.store, "store", JobStore)
         failpoints.guard(self.post, "post", AmqpPost)
         failpoints.guard_messages()
-        self.post.step = Twice(self.post.step, folder)  # type: ignore[method-assign] - that is the fault
+        notes = Notes(folder)
+        notes.guard_saves(self.store)
+        notes.guard_messages()
+        self.post.step = Twice(self.post.step, folder)  # type: ignore[method-assign]  # that is the fault
 
 
 class ChaosUpkeep(MongoUpkeep):
@@ -96,8 +100,8 @@ class Once:
 
 def _armed() -> ChaosSettings:
     for module in (shared.mesh.stage, services.intake.main):
-        module.Parts = ChaosParts  # type: ignore[attr-defined] - both import it by name
-    services.intake.main.MongoUpkeep = ChaosUpkeep  # type: ignore[misc] - as above
+        module.Parts = ChaosParts  # type: ignore[attr-defined]  # both import it by name
+    services.intake.main.MongoUpkeep = ChaosUpkeep  # type: ignore[misc]  # as above
     return load(ChaosSettings)
 
 
