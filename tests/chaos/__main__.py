@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -18,6 +19,9 @@ from tests.chaos.scenarios import SCENARIOS, Scenario, Size
 
 COLUMNS = ("scenario", "jobs", "faults", "lost", "duplicate effects", "duplicate deliveries", "recovery s", "verdict")
 
+WIDTH = 160
+"""Letters of a line where there is no terminal: the table's words stay whole."""
+
 
 async def run(scenario: Scenario, size: Size, mesh: Campaign) -> Books:
     """Return the scenario's books; one that could not be balanced is wrong in the words of its failure."""
@@ -30,10 +34,11 @@ async def run(scenario: Scenario, size: Size, mesh: Campaign) -> Books:
 
 async def main(full: bool, only: set[int]) -> bool:
     """Run the scenarios asked for, print the table, and return whether all their books are balanced."""
-    console, table, rows = Console(), Table(*COLUMNS), []
+    console, table, rows = Console(width=None if sys.stdout.isatty() else WIDTH), Table(*COLUMNS), []
     chosen = [each for each in SCENARIOS if not only or each.number in only | {0}]
     folder = Path(tempfile.mkdtemp(prefix="scribe-chaos-"))
-    console.print(f"the processes' lines are in {folder}/mesh.log")
+    console.print(f"the processes' lines are in {folder}/mesh.log, the campaign's own in {folder}/campaign.log")
+    logging.basicConfig(filename=folder / "campaign.log")
     async with campaign(folder) as mesh:
         for scenario in chosen:
             began, size = time.monotonic(), scenario.full if full else scenario.small

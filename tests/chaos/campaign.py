@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
+from aio_pika.exceptions import ChannelNotFoundEntity
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from deploy.local.keeper import Keeper
@@ -23,7 +24,7 @@ from deploy.local.rabbitmq import Broker
 from deploy.local.runner import LocalMesh
 from shared.blobs import ObjectStore
 from shared.topology import QUEUES, Stage, work_queue
-from tests.chaos.ears import Ears
+from tests.chaos import ears
 from tests.chaos.failpoints import Failpoints
 from tests.chaos.proxy import Proxy
 from tests.chaos.recordings import lay_down
@@ -67,7 +68,7 @@ class Campaign:
     to_broker: Proxy
     to_database: Proxy
     sink: Sink
-    ears: Ears
+    ears: ears.Ears
     failpoints: Failpoints
     blobs: ObjectStore
     recordings: list[str]
@@ -116,11 +117,20 @@ class Campaign:
             yield channel
 
     async def unsettled_messages(self) -> dict[str, int]:
-        """Return how many messages each queue of the mesh holds, unacked ones included, if any."""
+        """Return how many messages each queue of the mesh, and the ears' own, holds, unacked ones included, if any."""
         said = await self.broker.control("list_queues", "name", "messages", "--formatter=json")
         counts = {row["name"]: row["messages"] for row in json.loads(said)}
         watched = {queue.name for queue in QUEUES if not queue.name.startswith(("scribe.dead", "scribe.unroutable"))}
-        return {name: count for name, count in counts.items() if count and name in watched}
+        return {name: count for name, count in counts.items() if count and name in {*watched, ears.QUEUE}}
+
+    async def listening(self) -> bool:
+        """Whether the ears are at their queue: after the broker was wiped they have to make it anew."""
+        try:
+            async with self.channel() as channel:
+                queue = await channel.declare_queue(ears.QUEUE, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+        return bool(queue.declaration_result.consumer_count)
 
     async def consumers(self) -> dict[Stage, int]:
         """Return how many consumers each work queue has."""
@@ -161,8 +171,8 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         await opened.enter_async_context(mesh)
         await broker.control(*LADDER)
         await mesh.wait_ready(READY_SECONDS)
-        ears = Ears()
-        await ears.listen(await opened.enter_async_context(await aio_pika.connect_robust(broker.url)))
+        listener = ears.Ears()
+        await listener.listen(await opened.enter_async_context(await aio_pika.connect_robust(broker.url)))
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(database.url, tz_aware=True)
         opened.callback(client.close)
         blobs = ObjectStore(mesh.environment["SCRIBE_BLOBS_URL"])
@@ -174,7 +184,7 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             to_broker=to_broker,
             to_database=to_database,
             sink=sink,
-            ears=ears,
+            ears=listener,
             failpoints=Failpoints(faults),
             blobs=blobs,
             recordings=await lay_down(blobs),

@@ -13,7 +13,7 @@ from tests.chaos.notes import Notes
 if TYPE_CHECKING:
     from tests.chaos.scenarios import Size
 
-STORED_SECONDS = 60.0
+STORED_SECONDS = BACK_SECONDS = 60.0
 LOT_SECONDS = 1.5
 PATIENCE = 120.0
 SLOWNESS = 4.0
@@ -35,7 +35,9 @@ async def wiped(campaign: Campaign, size: "Size") -> Books:
     await until(stored, STORED_SECONDS, "every job is in the database")
     await faults.wipe_the_broker(campaign)
     await campaign.ready()
-    return await balance(load, PATIENCE + SLOWNESS * size.jobs, heard=False)
+    books = await balance(load, PATIENCE + SLOWNESS * size.jobs, heard=False)
+    await until(campaign.listening, BACK_SECONDS, "the campaign's own ears are back")
+    return books
 
 
 async def database(campaign: Campaign, size: "Size") -> Books:
