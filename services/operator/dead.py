@@ -1,15 +1,20 @@
 """Commands on dead letters: what was given up on, why, and another try."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from services.operator.jobs import with_gateway
+from services.operator.show import short
 
 app = typer.Typer(help="Dead letters: list, show, replay, drop.", no_args_is_help=True)
+
+WHOLE = Column("letter", no_wrap=True)
+"""A letter's name is there to be copied."""
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -34,11 +39,10 @@ def show_all(
 ) -> None:
     """List dead letters, oldest first."""
     asked = _asked(stage=stage, reason=reason, tenant=tenant, job=job, older_than=older_than, limit=limit)
-    table = Table("letter", "when", "stage", "part", "job", "attempts", "reason")
+    table = Table(WHOLE, "when", "step", "attempts", "reason")
     for letter in with_gateway(lambda gateway: gateway.call("GET", "/v1/dead", asked)):
         why = letter["why"]
-        row = (why["letter"], why["at"], why["stage"], why["part"], why["job"], why["attempts"], why["reason"])
-        table.add_row(*("" if field is None else str(field) for field in row))
+        table.add_row(why["letter"], short(why["at"]), _step(why), str(why["attempts"]), why["reason"])
     Console().print(table)
 
 
@@ -51,45 +55,36 @@ def show(letter: Annotated[str, typer.Argument(help="The letter's name, as `scri
     typer.echo(traceback or "")
 
 
-@app.command()
-def replay(  # noqa: PLR0913, PLR0917 - one for each flag of the command
-    stage: Stage = None,
-    reason: Reason = None,
-    tenant: Tenant = None,
-    job: Job = None,
-    letter: Letter = None,
-    older_than: OlderThan = None,
-    limit: Limit = 100,
-    dry_run: DryRun = False,
-) -> None:
-    """Try again what was given up on, with the options of its job; a second replay has no effect."""
-    named = {"stage": stage, "reason": reason, "tenant": tenant, "job": job, "letter": letter}
-    _act("replay", _asked(**named, older_than=older_than, limit=limit, dry_run=dry_run))
+def _acting(what: str) -> Callable[..., None]:
+    def act(  # noqa: PLR0913, PLR0917 - one for each flag of the command
+        stage: Stage = None,
+        reason: Reason = None,
+        tenant: Tenant = None,
+        job: Job = None,
+        letter: Letter = None,
+        older_than: OlderThan = None,
+        limit: Limit = 100,
+        dry_run: DryRun = False,
+    ) -> None:
+        named = {"stage": stage, "reason": reason, "tenant": tenant, "job": job, "letter": letter}
+        _act(what, _asked(**named, older_than=older_than, limit=limit, dry_run=dry_run))
+
+    return act
 
 
-@app.command()
-def drop(  # noqa: PLR0913, PLR0917 - as above
-    stage: Stage = None,
-    reason: Reason = None,
-    tenant: Tenant = None,
-    job: Job = None,
-    letter: Letter = None,
-    older_than: OlderThan = None,
-    limit: Limit = 100,
-    dry_run: DryRun = False,
-) -> None:
-    """Take dead letters out for good; their jobs stay as they are."""
-    named = {"stage": stage, "reason": reason, "tenant": tenant, "job": job, "letter": letter}
-    _act("drop", _asked(**named, older_than=older_than, limit=limit, dry_run=dry_run))
+app.command("replay", help="Try again what was given up on, with the options of its job, once.")(_acting("replay"))
+app.command("drop", help="Take dead letters out for good; their jobs stay as they are.")(_acting("drop"))
 
 
 def _act(what: str, asked: dict[str, str]) -> None:
-    table = Table("letter", "job", "stage", "part", "")
+    table = Table(WHOLE, "step", "")
     for done in with_gateway(lambda gateway: gateway.call("POST", f"/v1/dead/{what}", asked)):
-        table.add_row(
-            *("" if done[name] is None else str(done[name]) for name in ("letter", "job", "stage", "part", "said"))
-        )
+        table.add_row(done["letter"], _step(done), done["said"])
     Console().print(table)
+
+
+def _step(about: dict[str, Any]) -> str:
+    return about["stage"] if about["part"] is None else f"{about['stage']}-{about['part']}"
 
 
 def _asked(*, older_than: str | None, **given: Any) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The command that shows a job: where it is, where it waited, where it worked, and how long."""
 
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -8,7 +9,7 @@ from rich.table import Table
 
 from services.operator.jobs import JobId, with_gateway
 
-COLUMNS = ("at", "stage", "part", "attempt", "what", "waited", "worked", "worker", "reason")
+COLUMNS = ("when", "step", "attempt", "what", "waited", "worked", "worker", "reason")
 
 
 def show(job: JobId) -> None:
@@ -19,8 +20,17 @@ def show(job: JobId) -> None:
         typer.echo(f"  {said}")
     table = Table(*COLUMNS)
     for entry in with_gateway(lambda gateway: gateway.call("GET", f"/v1/jobs/{job}/history", {})):
-        table.add_row(*(_text(entry[name]) for name in COLUMNS))
+        table.add_row(short(entry["at"]), _step(entry), *(_text(entry[name]) for name in COLUMNS[2:]))
     Console().print(table)
+
+
+def short(moment: str) -> str:
+    """Return an ISO 8601 time as day and second."""
+    return f"{datetime.fromisoformat(moment):%d %b %H:%M:%S}"
+
+
+def _step(entry: dict[str, Any]) -> str:
+    return f"{entry['stage']}-{entry['part']}" if entry["stage"] else "the job"
 
 
 def _text(value: Any) -> str:
