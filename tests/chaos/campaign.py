@@ -169,12 +169,11 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         await opened.enter_async_context(mesh)
         await broker.control(*LADDER)
         await mesh.wait_ready(READY_SECONDS)
-        listener = ears.Ears()
-        await listener.listen(await opened.enter_async_context(await aio_pika.connect_robust(broker.url)))
+        listener = await opened.enter_async_context(ears.Ears(f"{broker.url}?heartbeat=4"))
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(database.url, tz_aware=True)
         opened.callback(client.close)
         blobs = ObjectStore(mesh.environment["SCRIBE_BLOBS_URL"])
-        yield Campaign(
+        made = Campaign(
             mesh=mesh,
             folder=faults,
             broker=broker,
@@ -191,6 +190,8 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             usual={},
             random=random.Random(17),
         )
+        await until(made.listening, READY_SECONDS, "the campaign's own ears listen")
+        yield made
 
 
 def _megabytes(pid: int) -> int:
