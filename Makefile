@@ -16,10 +16,6 @@ up:
 test: setup
 	$(BIN)/pytest
 
-# make chaos FULL=1 ONLY=1,2
-chaos: setup
-	$(BIN)/python -m tests.chaos $(if $(FULL),--full) $(if $(ONLY),--only $(ONLY))
-
 check: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

@@ -81,7 +81,8 @@ class Desk:
         with telemetry.logged_as(job=asked.id, tenant=asked.tenant):
             job = await self._owned(asked)
             moved, job = await change(self.store, job, lambda job: moves.cancel(job, now(), self.window))
-            await pass_on(self.store, self.post, Moved(job, moved.facts or job.outbox))
+            steps = flow.unposted(job, self.window)  # the webhooks that are to be told
+            await pass_on(self.store, self.post, Moved(job, moved.facts or job.outbox, steps))
             log.info("asked to cancel; the job is %s", job.state)
         return job
 

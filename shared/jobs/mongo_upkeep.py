@@ -12,6 +12,7 @@ from shared.jobs.rows import to_job
 from shared.jobs.states import ADMITTED, TERMINAL, JobState
 from shared.topology import Lane
 
+UPLOAD = "options.source.object"
 NOT_WAITING = [str(state) for state in JobState if state is not JobState.WAITING]
 
 
@@ -28,6 +29,7 @@ class MongoUpkeep:
         await self._jobs.create_index([("state", 1), ("lane", -1), ("created", 1)])
         await self._jobs.create_index([("settled", 1), ("state", 1)])
         await self._jobs.create_index("expires", sparse=True)
+        await self._jobs.create_index(UPLOAD, sparse=True)
 
     async def running(self) -> Counter[tuple[str, Lane]]:
         """Return how many admitted jobs have not ended, by tenant and lane."""
@@ -55,6 +57,11 @@ class MongoUpkeep:
         asked = {"expires": {"$lt": now}, "state": {"$in": sorted(map(str, TERMINAL))}}
         async for row in self._jobs.find(asked):
             yield to_job(row)
+
+    async def alone(self, job: Job) -> bool:
+        """Return whether no other job that is kept was made from the same upload."""
+        another = {UPLOAD: job.options.source.object, "_id": {"$ne": job.id}}
+        return await self._jobs.find_one(another, {"_id": 1}) is None
 
     async def forget(self, job: Job) -> None:
         """Delete all that is kept of the job, its document last."""

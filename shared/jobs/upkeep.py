@@ -24,6 +24,9 @@ class Upkeep(Protocol):
     def expired(self, now: datetime) -> AsyncIterator[Job]:
         """Yield the ended jobs that need not be kept any longer."""
 
+    async def alone(self, job: Job) -> bool:
+        """Return whether no other job that is kept was made from the same upload."""
+
     async def forget(self, job: Job) -> None:
         """Delete all that is kept of the job, its document last."""
 

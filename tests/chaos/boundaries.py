@@ -1,14 +1,16 @@
 """Crashes at every boundary: a process dies before and after each write, publish and acknowledgement."""
 
-import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from shared.clock import now
 from shared.jobs.states import JobState
 from shared.topology import CANCEL_KEY, Stage
-from tests.chaos.books import Books, balance
+from tests.chaos.books import Books, balance, ended
 from tests.chaos.campaign import Campaign, until
 from tests.chaos.engines import SLOW
 from tests.chaos.failpoints import NAMES
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
 Expected = dict[str, JobState]
 
 REACHED_SECONDS = 30.0
-BEGUN_SECONDS = 0.8
-"""By then a slow job is with its transcriber."""
+GIVEN_UP_SECONDS = 45.0
+"""By then an operation on a database that does not answer has run into its 30 s, or found no server sooner."""
 
 
 async def usual(load: Load) -> Expected:
@@ -45,17 +47,43 @@ async def broken(load: Load) -> Expected:
 async def cancelled(load: Load) -> Expected:
     """Cancel a job in the middle of its work."""
     job = await load.submit_one(hotwords=SLOW)
-    await asyncio.sleep(BEGUN_SECONDS)
+    await _begun(load.campaign, job)
     await load.publish(json.dumps({"id": job, "tenant": TENANT}).encode(), CANCEL_KEY)
     return {job: JobState.CANCELLED}
 
 
 async def drained(load: Load) -> Expected:
     """Stop the transcribers in the middle of a step that takes longer than their grace."""
-    await load.submit_one(hotwords="stuck")
-    await asyncio.sleep(BEGUN_SECONDS)
+    await _begun(load.campaign, await load.submit_one(hotwords="stuck"))
     for pid in load.campaign.pids(Stage.TRANSCRIBER):
         load.campaign.kill(pid, signal.SIGTERM)
+    return {}
+
+
+async def forgotten(load: Load) -> Expected:
+    """Let a job that is not in the books end, and its time to be kept be over."""
+    campaign, other = load.campaign, Load(load.campaign)
+    # What is forgotten takes its recording along, which the jobs of the books need.
+    own = f"uploads/{TENANT}/{uuid4()}.wav"
+    await campaign.blobs.put(own, await campaign.blobs.get(campaign.recordings[0]))
+    job = await other.submit_one(own)
+    await ended(campaign, other.jobs, REACHED_SECONDS)
+    await campaign.jobs["jobs"].update_one({"_id": job}, {"$set": {"expires": now() - timedelta(days=1)}})
+    return {}
+
+
+async def unread(load: Load) -> Expected:
+    """Submit a job that intake cannot store, until its message is sent up the ladder."""
+    await load.campaign.ready()  # one that is just starting would not start without its database
+    proxy = load.campaign.to_database
+    proxy.half_open()
+    proxy.reset()
+    try:
+        await load.submit_one()
+        # The driver gives up looking for the database first, twice.
+        await until(lambda: _reached(load.campaign), GIVEN_UP_SECONDS, "intake gave up on the database")
+    finally:
+        proxy.heal()
     return {}
 
 
@@ -63,7 +91,9 @@ async def drained(load: Load) -> Expected:
 PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "store.beat": slow,
     "store.drop_output": cancelled,
+    "upkeep.forget": forgotten,
     "post.order": cancelled,
+    "post.again": unread,
     "post.later": broken,
     "post.park": broken,
     "message.nack": drained,
@@ -76,8 +106,8 @@ async def boundaries(campaign: Campaign, size: "Size") -> Books:
     stride = max(len(NAMES) // size.jobs, 1)
     for name in NAMES[::stride] * size.faults:
         campaign.failpoints.arm(name)
-        expected |= await PROVOKED.get(name.partition(":")[0], usual)(load)
         try:
+            expected |= await PROVOKED.get(name.partition(":")[0], usual)(load)
             await until(lambda: _reached(campaign), REACHED_SECONDS, f"a process came by {name}")
         except AssertionError as never:
             unreached.append(str(never))
@@ -86,6 +116,15 @@ async def boundaries(campaign: Campaign, size: "Size") -> Books:
     books = await balance(load, 300, expected)
     books.wrong += unreached
     return books
+
+
+async def _begun(campaign: Campaign, job: str) -> None:
+    at_work = {"_id": job, "steps.transcriber-0.state": "running"}
+
+    async def begun() -> bool:
+        return bool(await campaign.jobs["jobs"].count_documents(at_work))
+
+    await until(begun, REACHED_SECONDS, f"{job} is with its transcriber")
 
 
 async def _reached(campaign: Campaign) -> bool:

@@ -34,6 +34,8 @@ READY_SECONDS = 120.0
 HEARTBEAT_LOST = 3.0
 STEP_LIMIT = 4.0
 """Seconds a transcriber's step may take: a hang ends its process after that."""
+GRACE = 2.0
+"""Seconds a transcriber's step may go on after SIGTERM: less than the limit, or no step would ever be given back."""
 
 ENVIRONMENT = {
     "SCRIBE_ALLOWED_NETWORKS": "127.0.0.0/8",
@@ -51,7 +53,7 @@ LADDER = ("set_policy", "chaos-ladder", r"^scribe\.retry\.", '{"message-ttl":300
 
 def _command(stage: Stage) -> tuple[str, ...]:
     start = (sys.executable, "-m", "faststream", "run", f"tests.chaos.services:{stage}", "--factory")
-    limit = ("/usr/bin/env", f"SCRIBE_STEP_LIMIT={STEP_LIMIT}")
+    limit = ("/usr/bin/env", f"SCRIBE_STEP_LIMIT={STEP_LIMIT}", f"SCRIBE_GRACE={GRACE}")
     return (*limit, *start) if stage is Stage.TRANSCRIBER else start
 
 

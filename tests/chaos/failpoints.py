@@ -13,20 +13,25 @@ from typing import Any
 from aio_pika.message import IncomingMessage
 
 from shared.jobs.store import JobStore
-from shared.mesh.post import Post
+from shared.jobs.upkeep import Upkeep
+from shared.mesh.post import AmqpPost
 
-READS = {"find", "outputs", "history", "ping"}
+READS = {"find", "outputs", "history", "running", "next_waiting", "ping", "count"}
+PLUMBING = {"open", "close", "publish"}
+"""What the post is made of: `publish` is behind everything it says."""
 
 
-def _methods(protocol: type) -> list[str]:
-    return [name for name, found in vars(protocol).items() if inspect.iscoroutinefunction(found) and name not in READS]
+def _methods(kind: type) -> list[str]:
+    named = [name for name, found in vars(kind).items() if inspect.iscoroutinefunction(found)]
+    return [name for name in named if not name.startswith("_") and name not in READS | PLUMBING]
 
 
 NAMES = [
     f"{place}:{when}"
     for place in (
         *(f"store.{name}" for name in _methods(JobStore)),
-        *(f"post.{name}" for name in _methods(Post)),
+        *(f"upkeep.{name}" for name in _methods(Upkeep)),
+        *(f"post.{name}" for name in _methods(AmqpPost)),
         *("message.ack", "message.nack"),
     )
     for when in ("before", "after")
@@ -75,9 +80,9 @@ class Failpoints:
 
         return guarded
 
-    def guard(self, part: Any, place: str, protocol: type) -> None:
-        """Put failpoints around the part's methods that the protocol names, but for those that only read."""
-        for name in _methods(protocol):
+    def guard(self, part: Any, place: str, kind: type) -> None:
+        """Put failpoints around the part's methods that its kind names, but for those that only read."""
+        for name in _methods(kind):
             setattr(part, name, self.around(f"{place}.{name}", getattr(part, name)))
 
     def guard_messages(self) -> None:

@@ -38,15 +38,17 @@ async def close_a_connection(campaign: Campaign) -> None:
 
 
 async def disturb_the_network(campaign: Campaign) -> None:
-    """Make the way to broker or database slow, cut it, or let it die without a word, for a while."""
+    """Make the way to broker or database slow, cut it, or let it die without a word, for a while or for good."""
     proxy = campaign.random.choice([campaign.to_broker, campaign.to_database])
-    match campaign.random.choice(["delay", "reset", "half-open"]):
+    match campaign.random.choice(["delay", "reset", "half-open", "stranded"]):
         case "delay":
             proxy.delay = 0.1
         case "reset":
             proxy.reset()
         case "half-open":
             proxy.half_open()
+        case "stranded":
+            proxy.strand()  # nothing heals these: the services themselves must find out
     await asyncio.sleep(2.0)
     proxy.heal()
 
@@ -80,3 +82,14 @@ async def full_disk(campaign: Campaign, stage: Stage) -> AsyncIterator[None]:
     finally:
         for pid in set(pids) & set(campaign.pids(stage)):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@asynccontextmanager
+async def full_queues(campaign: Campaign) -> AsyncIterator[None]:
+    """Let the work queues hold one message each, inside the block: the broker refuses every other."""
+    limit = '{"max-length":1,"overflow":"reject-publish"}'
+    await campaign.broker.control("set_policy", "chaos-full", r"^scribe\.work\.", limit, "--priority", "9")
+    try:
+        yield
+    finally:
+        await campaign.broker.control("clear_policy", "chaos-full")

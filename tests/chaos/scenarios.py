@@ -101,12 +101,16 @@ async def quiet(campaign: Campaign, size: Size) -> Books:
 
 
 async def alarm(campaign: Campaign, size: Size) -> Books:
-    """Keep the broker without memory for a while: publishing waits, acks go on, nothing is given up on."""
+    """Keep the broker without memory, then its queues full, for a while: publishing waits, nothing is given up on."""
     load = Load(campaign)
     await load.submit(size.jobs // 2)
     async with faults.memory_alarm(campaign):
         waiting = asyncio.create_task(load.submit(size.jobs - size.jobs // 2))
         await asyncio.sleep(size.faults)
+    await waiting
+    async with faults.full_queues(campaign):
+        waiting = asyncio.create_task(load.submit(size.jobs // 2))
+        await asyncio.sleep(size.faults / 2)
     await waiting
     return await balance(load, PATIENCE + size.jobs)
 
@@ -214,7 +218,7 @@ SCENARIOS = (
     Scenario(4, "kill -9 of the database", Size(15, 2), Size(500, 10), database),
     Scenario(5, "network slow, cut, half-open", Size(15, 3), Size(500, 50), under(faults.disturb_the_network)),
     Scenario(6, "a worker sleeps past its heartbeat", Size(6, 1), Size(400, 100), sleepers),
-    Scenario(7, "memory alarm", Size(10, 5), Size(500, 60), alarm),
+    Scenario(7, "memory alarm, full queues", Size(10, 5), Size(500, 60), alarm),
     Scenario(8, "everything twice and shuffled", Size(20, 0), Size(1_000, 0), twice),
     Scenario(9, "poison", Size(4, 1), Size(120, 20), poison),
     Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), wiped),

@@ -16,10 +16,12 @@ import services.notifier.main
 import services.transcriber.stage
 import shared.mesh.stage
 from shared.blobs import ObjectStore
+from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
+from shared.jobs.upkeep import Upkeep
 from shared.mesh.perform import Do
-from shared.mesh.post import Post
+from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts
 from shared.mesh.work import Work
 from shared.settings import load
@@ -41,12 +43,20 @@ class ChaosParts(Parts):
         folder = load(ChaosSettings).chaos_folder
         failpoints = Failpoints(folder)
         failpoints.guard(self.store, "store", JobStore)
-        failpoints.guard(self.post, "post", Post)
+        failpoints.guard(self.post, "post", AmqpPost)
         failpoints.guard_messages()
         notes = Notes(folder)
         notes.guard_saves(self.store)
         notes.guard_messages()
         self.post.step = Twice(self.post.step, folder)  # type: ignore[method-assign]  # that is the fault
+
+
+class ChaosUpkeep(MongoUpkeep):
+    """Intake's questions about all jobs, with failpoints around those that write."""
+
+    def __init__(self, client: Any, database: str) -> None:
+        super().__init__(client, database)
+        Failpoints(load(ChaosSettings).chaos_folder).guard(self, "upkeep", Upkeep)
 
 
 class Twice:
@@ -91,6 +101,7 @@ class Once:
 def _armed() -> ChaosSettings:
     for module in (shared.mesh.stage, services.intake.main):
         module.Parts = ChaosParts  # type: ignore[attr-defined]  # both import it by name
+    services.intake.main.MongoUpkeep = ChaosUpkeep  # type: ignore[misc]  # as above
     return load(ChaosSettings)
 
 

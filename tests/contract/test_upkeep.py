@@ -104,6 +104,16 @@ async def test_an_expired_job_is_forgotten_with_all_that_was_kept_of_it(kept: Ke
         await store.find(old.id)
 
 
+async def test_a_job_whose_upload_another_was_made_from_is_not_alone(kept: Kept) -> None:
+    """The upload may go only with the last job that came from it."""
+    store, upkeep = kept
+    source = {"source": {"object": "uploads/acme/a.wav"}}
+    one, two = [await store.insert(new_job(**source).job) for _ in range(2)]
+    assert not await upkeep.alone(one)
+    await upkeep.forget(two)
+    assert await upkeep.alone(one)
+
+
 async def test_one_worker_leads_until_its_time_is_over(kept: Kept) -> None:
     """A leader may go on; another takes over only once the time has passed."""
     _, upkeep = kept

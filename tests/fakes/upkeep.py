@@ -39,6 +39,11 @@ class MemoryUpkeep:
             if job.state in TERMINAL and job.expires is not None and job.expires < now:
                 yield job
 
+    async def alone(self, job: Job) -> bool:
+        """Return whether no other job was made from the same upload."""
+        upload = job.options.source.object
+        return not any(each.options.source.object == upload and each.id != job.id for each in self._store.jobs.values())
+
     async def forget(self, job: Job) -> None:
         """Delete all that is kept of the job."""
         self._store.made = {key: made for key, made in self._store.made.items() if key[0].job != job.id}

@@ -174,3 +174,11 @@ async def test_a_cancel_that_waited_on_the_ladder_is_still_a_cancel(
     await take(said)
     await take({"id": said["id"], "tenant": "acme"}, routing_key="step.intake.10s", type=CANCEL_KEY)
     assert store.jobs[said["id"]].state is JobState.CANCELLED
+
+
+async def test_a_cancel_tells_the_webhooks_that_asked(take: Callable[..., Any], post: MemoryPost) -> None:
+    """The delivery is queued with the cancel itself, not when somebody finds it missing."""
+    said = submit(webhooks=[{"url": "https://example.org/hook"}])
+    await take(said)
+    await take({"id": said["id"], "tenant": "acme"}, routing_key=CANCEL_KEY)
+    assert [step.stage for step in post.steps] == [Stage.DOWNLOADER, Stage.NOTIFIER]
