@@ -94,11 +94,13 @@ class Campaign:
             return
 
     def memory(self) -> dict[str, int]:
-        """Return the resident megabytes of each service's largest process, of the broker and of the database."""
-        parts = {"broker": [self.broker.pid], "database": [self.database.pid]}
+        """Return the resident megabytes of each service's largest process, and of the broker.
+
+        Not the database's: it caches what it stores, and the jobs stay there.
+        """
+        parts = {"broker": [self.broker.pid], **{str(stage): self.pids(stage) for stage in Stage}}
         found = {name: [_megabytes(pid) for pid in pids if pid] for name, pids in parts.items()}
-        services = {str(stage): [_megabytes(pid) for pid in self.pids(stage)] for stage in Stage}
-        return {name: max(sizes) for name, sizes in {**found, **services}.items() if sizes}
+        return {name: max(sizes) for name, sizes in found.items() if sizes}
 
     async def ready(self) -> None:
         """Return when every process is ready again, however often the campaign has ended it."""
