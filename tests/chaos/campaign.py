@@ -94,11 +94,13 @@ class Campaign:
             return
 
     def memory(self) -> dict[str, int]:
-        """Return the resident megabytes of each service's largest process, of the broker and of the database."""
-        parts = {"broker": [self.broker.pid], "database": [self.database.pid]}
+        """Return the resident megabytes of each service's largest process, and of the broker.
+
+        Not the database's: it caches what it stores, and the jobs stay there.
+        """
+        parts = {"broker": [self.broker.pid], **{str(stage): self.pids(stage) for stage in Stage}}
         found = {name: [_megabytes(pid) for pid in pids if pid] for name, pids in parts.items()}
-        services = {str(stage): [_megabytes(pid) for pid in self.pids(stage)] for stage in Stage}
-        return {name: max(sizes) for name, sizes in {**found, **services}.items() if sizes}
+        return {name: max(sizes) for name, sizes in found.items() if sizes}
 
     async def ready(self) -> None:
         """Return when every process is ready again, however often the campaign has ended it."""
@@ -171,12 +173,11 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         await opened.enter_async_context(mesh)
         await broker.control(*LADDER)
         await mesh.wait_ready(READY_SECONDS)
-        listener = ears.Ears()
-        await listener.listen(await opened.enter_async_context(await aio_pika.connect_robust(broker.url)))
+        listener = await opened.enter_async_context(ears.Ears(f"{broker.url}?heartbeat=4"))
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(database.url, tz_aware=True)
         opened.callback(client.close)
         blobs = ObjectStore(mesh.environment["SCRIBE_BLOBS_URL"])
-        yield Campaign(
+        made = Campaign(
             mesh=mesh,
             folder=faults,
             broker=broker,
@@ -193,6 +194,8 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             usual={},
             random=random.Random(17),
         )
+        await until(made.listening, READY_SECONDS, "the campaign's own ears listen")
+        yield made
 
 
 def _megabytes(pid: int) -> int:
