@@ -1,6 +1,7 @@
 """The desk: takes submit and cancel messages, stores, tells, replies and queues the first step."""
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from shared.jobs.states import JobState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post
-from shared.mesh.settle import subject
+from shared.mesh.settle import subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
 from shared.options import Source
 from shared.seal import shown
@@ -27,6 +28,10 @@ log = logging.getLogger(__name__)
 
 RESERVED = "scribe."
 """No reply goes into a queue of the mesh itself, whatever a publisher names."""
+
+
+class NotYet(Exception):
+    """The message speaks of a job that is not stored, perhaps because its own message is still on its way."""
 
 
 class Seals(Protocol):
@@ -49,7 +54,10 @@ class Desk:
     retention_days: int | None = None
 
     async def handle(self, message: AbstractIncomingMessage) -> None:
-        """Take one message; what is wrong with it is told, replied and parked, never raised."""
+        """Take one message; what is wrong with it is told, replied and parked.
+
+        Raises NotYet for the cancel of a job that is not stored: it goes up the ladder, once.
+        """
         try:
             job = await (self._cancel if subject(message) == CANCEL_KEY else self._submit)(message)
         except Rejected as rejected:
@@ -79,22 +87,21 @@ class Desk:
     async def _cancel(self, message: AbstractIncomingMessage) -> Job:
         asked = read_cancel(message.body)
         with telemetry.logged_as(job=asked.id, tenant=asked.tenant):
-            job = await self._owned(asked)
+            job = await self._owned(asked, first=not tries(message))
             moved, job = await change(self.store, job, lambda job: moves.cancel(job, now(), self.window))
             steps = flow.unposted(job, self.window)  # the webhooks that are to be told
             await pass_on(self.store, self.post, Moved(job, moved.facts or job.outbox, steps))
             log.info("asked to cancel; the job is %s", job.state)
         return job
 
-    async def _owned(self, asked: Cancel) -> Job:
-        unknown = Rejected((FieldError(field="id", error="names no job of this tenant"),), asked.id, asked.tenant)
-        try:
+    async def _owned(self, asked: Cancel, *, first: bool) -> Job:
+        with suppress(NoSuchJob):
             job = await self.store.find(asked.id)
-        except NoSuchJob:
-            raise unknown from None
-        if job.tenant != asked.tenant:
-            raise unknown
-        return job
+            if job.tenant == asked.tenant:
+                return job
+        if first:  # messages are handled side by side, and a redelivered submit comes behind its cancel
+            raise NotYet(f"no job {asked.id} of {asked.tenant}, at least not yet")
+        raise Rejected((FieldError(field="id", error="names no job of this tenant"),), asked.id, asked.tenant)
 
     async def _reject(self, message: AbstractIncomingMessage, rejected: Rejected) -> None:
         log.warning("rejected: %s", rejected, extra={"tenant": rejected.tenant, "job": rejected.job})

@@ -63,19 +63,19 @@ class Settler:
             await self._again(message, failure)
 
     async def _again(self, message: AbstractIncomingMessage, failure: Exception) -> None:
-        tries = _tries(message) + 1
-        if tries > len(LADDER):
-            await self._park(message, f"could not be handled {tries} times; {failure}", failure)
+        failed = tries(message) + 1
+        if failed > len(LADDER):
+            await self._park(message, f"could not be handled {failed} times; {failure}", failure)
             return
-        headers = {**message.headers, TRIES: tries}
-        delay = LADDER[tries - 1].seconds
+        headers = {**message.headers, TRIES: failed}
+        delay = LADDER[failed - 1].seconds
         await self.post.again(self.stage, delay, message.body, **_carried(message), headers=headers)
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(
             stage=self.stage,
             reason=reason[:500],
-            attempts=_tries(message),
+            attempts=tries(message),
             exception=type(failure).__name__,
             worker=self.worker,
             at=now(),
@@ -98,9 +98,10 @@ def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:
     }
 
 
-def _tries(message: AbstractIncomingMessage) -> int:
-    tries = message.headers.get(TRIES, 0)
-    return tries if isinstance(tries, int) else 0
+def tries(message: AbstractIncomingMessage) -> int:
+    """Return how often the message itself could not be handled before."""
+    counted = message.headers.get(TRIES, 0)
+    return counted if isinstance(counted, int) else 0
 
 
 def _named(wrong: ValidationError) -> str:

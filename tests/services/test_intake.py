@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from services.intake.desk import NotYet
 from shared.jobs.states import JobState, StepState
+from shared.mesh.settle import TRIES
 from shared.options import Source
 from shared.topology import CANCEL_KEY, Happening, Lane, Stage
 from tests.fakes.incoming import Incoming
@@ -161,9 +163,19 @@ async def test_a_cancel_of_another_tenants_job_finds_nothing(
     """To a stranger, the job does not exist."""
     said = submit()
     await take(said)
-    await take({"id": said["id"], "tenant": "rival"}, routing_key=CANCEL_KEY)
+    await take({"id": said["id"], "tenant": "rival"}, routing_key=CANCEL_KEY, headers={TRIES: 1})
     assert store.jobs[said["id"]].state is JobState.ACCEPTED
     assert post.replies[-1].errors[0].error == "names no job of this tenant"
+
+
+@pytest.mark.parametrize("tenant", ["acme", "rival"])
+async def test_a_cancel_that_came_before_its_job_is_tried_again(take: Callable[..., Any], tenant: str) -> None:
+    """Its submit may still be on its way; a stranger is told no sooner that there is no such job."""
+    said = submit()
+    if tenant == "rival":
+        await take(said)
+    with pytest.raises(NotYet, match=said["id"]):
+        await take({"id": said["id"], "tenant": tenant}, routing_key=CANCEL_KEY)
 
 
 async def test_a_cancel_that_waited_on_the_ladder_is_still_a_cancel(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from shared.mesh.settle import TRIES
 from shared.messages import Cancel, Diagnosis, Event, Order, Reply, StepMessage, Submit
 from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening
 from tests.fakes.incoming import Incoming
@@ -34,7 +35,7 @@ MESSAGES: list[type[BaseModel]] = [Submit, Cancel, Reply, StepMessage, Event, Or
 def sent(body: bytes, key: str, priority: int | None) -> tuple[MemoryStore, MemoryPost]:
     """Hand the message to an intake of fakes."""
     store, post = MemoryStore(), MemoryPost()
-    message = Incoming(body, key, reply_to="mine", priority=priority)
+    message = Incoming(body, key, reply_to="mine", priority=priority, headers={TRIES: 1})
     asyncio.run(intake(store, post).handle(message))  # type: ignore[arg-type] - the fields of it that the desk reads
     return store, post
 
