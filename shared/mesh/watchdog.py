@@ -7,6 +7,8 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from aio_pika.exceptions import ChannelNotFoundEntity
+
 from shared.mesh.post import Count
 
 log = logging.getLogger(__name__)
@@ -67,6 +69,8 @@ class Watchdog:
         try:
             async with asyncio.timeout(self._look):
                 return (await self._count(queue)).consumers > 0
+        except ChannelNotFoundEntity:
+            return False  # the broker lost the queue, and whoever consumed it with it
         except Exception as unknown:  # noqa: BLE001 - whatever keeps the broker from answering, nothing is known
             log.warning("cannot count the consumers of %s: %s", queue, unknown)
             return True

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from aio_pika.exceptions import ChannelNotFoundEntity
+
 from shared.mesh.post import Count
 from shared.mesh.watchdog import Watchdog
 
@@ -42,3 +44,8 @@ async def test_a_consumer_that_comes_back_in_time_is_enough() -> None:
 async def test_a_broker_that_does_not_answer_proves_nothing() -> None:
     """What cannot be asked is not known."""
     assert not await ends(1, ConnectionError("gone"))
+
+
+async def test_a_queue_that_is_gone_has_no_consumer() -> None:
+    """A broker that was wiped answers, and knows nothing of it."""
+    assert await ends(1, ChannelNotFoundEntity("gone"))
