@@ -103,8 +103,9 @@ PREFETCH = {
     Stage.NOTIFIER: 8,
 }
 
-# Facts a webhook may ask for; `progress` is only for those who listen live.
 ENDS = (Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)
+
+# Facts a webhook may ask for; `progress` is only for those who listen live.
 NOTIFIED = (Happening.ACCEPTED, Happening.SEGMENTS, *ENDS)
 
 

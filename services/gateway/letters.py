@@ -72,7 +72,7 @@ class DeadLetters:
     async def reading(self, wanted: Wanted) -> AsyncIterator[list[Letter]]:
         """Give the letters that are meant, oldest first; what is not taken goes back where it was, in order."""
         async with self._reading:
-            # Not a robust channel: closing it is what gives the letters back.
+            # A channel of its own: closing it is what gives the letters back.
             channel = await self._connection.channel(publisher_confirms=False)
             try:
                 yield [letter async for letter in _letters(channel, wanted)]

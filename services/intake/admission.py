@@ -92,7 +92,8 @@ class Admission:
     async def _start_waiting(self) -> None:
         full: set[str] = set()
         job = await self._upkeep.next_waiting(full)
-        await self._count_if_old()
+        if job is not None:
+            await self._count_if_old()
         while job is not None and not self._limits.full(self._running, job.lane):
             if self._limits.full_for(self._running, job.tenant, job.lane):
                 full.add(job.tenant)  # and so it is in every lower lane: who comes next is not of this tenant

@@ -1,7 +1,7 @@
 """Wires intake: its queues, the desk, admission, and the sweeper that runs beside them."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from faststream import FastStream
@@ -35,8 +35,7 @@ def build() -> FastStream:
     async def opening() -> None:
         await upkeep.prepare()
         sweeping = asyncio.create_task(sweeper.run(), name="sweeper")
-        beside.push_async_callback(_wait, sweeping)
-        beside.callback(sweeper.ended.set)
+        beside.push_async_callback(_cancelled, sweeping)
 
     queues = [
         Subscription(work_queue(Stage.INTAKE).name, desk.handle),
@@ -61,5 +60,7 @@ def _sweeper(parts: Parts, settings: IntakeSettings, upkeep: MongoUpkeep, admiss
     )
 
 
-async def _wait(task: asyncio.Task[None]) -> None:
-    await task
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -6,8 +6,7 @@ It publishes what a job document says is ready and what the broker has lost, whi
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -55,11 +54,11 @@ class Sweeper:
     patience: Patience
     interval: float
     declare: Callable[[], Awaitable[None]]
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Sweep until `ended` is set; a sweep that fails is logged and the next one tries again."""
-        while not await self._over():
+        """Sweep until cancelled, which is safe at any time; a sweep that fails is logged, the next one tries again."""
+        while True:
+            await asyncio.sleep(self.interval)
             try:
                 if await self._leads():
                     await self.sweep()
@@ -78,11 +77,6 @@ class Sweeper:
         await self.admission.admit()
         async for job in self.upkeep.expired(now()):
             await self._forget(job)
-
-    async def _over(self) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.ended.wait(), self.interval)
-        return self.ended.is_set()
 
     async def _leads(self) -> bool:
         moment = now()

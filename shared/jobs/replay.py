@@ -18,10 +18,11 @@ def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
     """Return the job with the dead step queued again, and with it all that must be done again because of it.
 
     A failed job runs on where it failed; a job completed without an optional stage makes its result anew. Nothing
-    changes if the step is not dead (it was replayed before) or the job was cancelled.
+    changes if the step is not dead (it was replayed before) or the job was cancelled, but for its deliveries.
     """
     record = job.record(step)
-    if record is None or record.state is not StepState.DEAD or job.state is JobState.CANCELLED:
+    over = job.state is JobState.CANCELLED and step.stage not in flow.OUTSIDE
+    if record is None or record.state is not StepState.DEAD or over:
         return Moved(job)
     revived = _again(job, step)
     if step.stage not in flow.OUTSIDE:

@@ -35,7 +35,6 @@ class Watchdog:
         self._queues, self._count, self._end = queues, count, end or _end_this_process
         self._look, self._deaf = look, deaf
         self._heard: dict[str, float] = {}
-        self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -43,15 +42,17 @@ class Watchdog:
         self._task = asyncio.create_task(self._run(), name="consumer watchdog")
 
     async def stop(self) -> None:
-        """Look no more."""
-        self._over.set()
+        """Look no more, also in the middle of a look: a broker that is away must not delay a drain."""
         if self._task is not None:
-            await self._task
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
         self._heard = dict.fromkeys(self._queues, clock())
-        while not await self._waited():
+        while True:
+            await asyncio.sleep(self._look)
             for queue in self._queues:
                 if await self._is_consumed(queue):
                     self._heard[queue] = clock()
@@ -59,11 +60,6 @@ class Watchdog:
                     log.critical("%s had no consumer for %s s; ending, to be started again", queue, self._deaf)
                     self._end()
                     return
-
-    async def _waited(self) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), self._look)
-        return self._over.is_set()
 
     async def _is_consumed(self, queue: str) -> bool:
         try:

@@ -78,3 +78,13 @@ async def test_attempts_before_a_replay_do_not_count_and_their_numbers_do_not_co
     replayed(bench, dead)
     record = bench.job.steps[dead.key]
     assert (record.state, record.attempts, record.tries) == (StepState.QUEUED, 1, 0)
+
+
+async def test_a_cancelled_jobs_webhook_can_still_be_replayed() -> None:
+    """A delivery is no part of the job: whoever was to hear of the cancel can be told again."""
+    bench = Bench(webhooks=[{"url": "https://example.org/hook", "events": ["accepted"]}])
+    delivery = next(step for step in bench.first if step.stage is Stage.NOTIFIER)
+    await bench.run(delivery, failing(GONE))
+    bench.store.jobs[bench.id] = bench.job.model_copy(update={"state": JobState.CANCELLED})
+    assert delivery in replayed(bench, delivery)
+    assert bench.job.state is JobState.CANCELLED
