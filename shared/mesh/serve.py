@@ -4,13 +4,16 @@ Subscribes passively (the topology is declared on a connection of its own), acks
 connection of its own.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
 from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
@@ -20,6 +23,7 @@ from shared.jobs.mongo import MongoStore, connect
 from shared.mesh.declare import declare
 from shared.mesh.health import Health
 from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
+from shared.mesh.limit import time_limit
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
@@ -30,6 +34,12 @@ from shared.telemetry import log_as_json
 from shared.topology import CONTROL, PREFETCH, Stage
 
 log = logging.getLogger(__name__)
+
+CANCEL_SECONDS = 5.0
+"""How long a drain waits for the broker to confirm that it sends no more."""
+
+CLOSING_SECONDS = 15.0
+"""How long a stop may take beyond its drain, which takes twice the grace; then the process ends wherever it is."""
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -89,6 +99,7 @@ def serve(
     consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)
     watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)
+    ending = ExitStack()
 
     async def start() -> None:
         await parts.open()
@@ -101,14 +112,16 @@ def serve(
         log.info("ready", extra={"worker": parts.worker})
 
     async def drain() -> None:
+        # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it for ever.
+        ending.enter_context(time_limit(2 * settings.grace + CLOSING_SECONDS))
         await watchdog.stop()
-        for consumer in consumers:
-            await _cancel(consumer)
+        await asyncio.gather(*map(_cancel, consumers))
         await parts.running.drain(settings.grace)
 
     async def stop() -> None:
         await closing()
         await parts.close()
+        ending.close()
 
     return FastStream(
         broker, logger=None, on_startup=[start], after_startup=[started], on_shutdown=[drain], after_shutdown=[stop]
@@ -157,6 +170,11 @@ def _check_prefetch(consumer: RabbitSubscriber, prefetch: int) -> None:
 async def _cancel(consumer: RabbitSubscriber) -> None:
     # FastStream waits for its handlers before it cancels a consumer; until then every ack would bring a new message.
     queue, tag = consumer._queue_obj, consumer._consumer_tag  # noqa: SLF001 - FastStream shows them nowhere
-    if queue is not None and tag is not None and not queue.channel.is_closed:
-        await queue.cancel(tag)
     consumer._consumer_tag = None  # noqa: SLF001 - as above
+    if queue is not None and tag is not None and not queue.channel.is_closed:
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await queue.cancel(tag)
+        except (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError) as away:
+            # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.
+            log.warning("cannot tell the broker that %s is no longer consumed: %r", consumer.queue.name, away)

@@ -1,12 +1,18 @@
 """A dead network: the mesh's connections find out by their heartbeats, and are made anew."""
 
 import asyncio
+import sys
+from asyncio.subprocess import Process
 from urllib.parse import urlsplit
 
 import pytest
 
+from deploy.local import child
+from deploy.local.commands import ROOT
+from shared.mesh.serve import CLOSING_SECONDS
 from shared.mesh.stage import stage_service
 from shared.messages import Event
+from shared.settings import Settings
 from shared.topology import PREFETCH, Stage
 from tests.broker.conftest import Net
 from tests.broker.test_steps import usual
@@ -15,6 +21,20 @@ from tests.chaos.proxy import Proxy
 pytestmark = pytest.mark.broker
 
 HEARTBEAT = 4
+GRACE = 1.0
+
+
+async def test_a_service_ends_though_its_broker_is_away(net: Net) -> None:
+    """SIGTERM ends a process that has long lost its broker and tries to have it back."""
+    async with Proxy() as proxy:
+        proxy.to = urlsplit(net.settings.amqp_url).port or 0
+        service = await _notifier(net.settings, proxy.port)
+        await _says(service, "ready")
+    await _says(service, "Reconnecting")
+    service.terminate()
+    async with asyncio.timeout(2 * GRACE + CLOSING_SECONDS + 5):
+        await service.communicate()
+    assert service.returncode == 0
 
 
 async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> None:
@@ -39,3 +59,24 @@ async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> Non
 
 def _worked_on(event: Event) -> bool:
     return event.body.get("stage") == Stage.DOWNLOADER and event.body.get("fraction") == 1.0
+
+
+async def _notifier(settings: Settings, port: int) -> Process:
+    command = (sys.executable, "-m", "faststream", "run", "services.notifier.main:build", "--factory")
+    environment = {
+        "SCRIBE_AMQP_URL": f"amqp://guest:guest@127.0.0.1:{port}/",
+        "SCRIBE_MONGO_URL": settings.mongo_url,
+        "SCRIBE_MONGO_DATABASE": settings.mongo_database,
+        "SCRIBE_BLOBS_URL": settings.blobs_url,
+        "SCRIBE_GRACE": str(GRACE),
+    }
+    return await child.start(command, child.inherited(environment), ROOT)
+
+
+async def _says(service: Process, what: str) -> None:
+    assert service.stdout is not None
+    async with asyncio.timeout(60):
+        async for line in service.stdout:
+            if what in line.decode():
+                return
+    raise AssertionError(f"ended without saying {what}")
