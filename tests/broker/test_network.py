@@ -68,6 +68,7 @@ async def _notifier(settings: Settings, port: int) -> Process:
         "SCRIBE_MONGO_URL": settings.mongo_url,
         "SCRIBE_MONGO_DATABASE": settings.mongo_database,
         "SCRIBE_BLOBS_URL": settings.blobs_url,
+        "SCRIBE_SIGNING_KEY": "a key of this test alone",
         "SCRIBE_GRACE": str(GRACE),
     }
     return await child.start(command, child.inherited(environment), ROOT)
