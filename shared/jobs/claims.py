@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared import flow
+from shared.jobs.changes import with_step
 from shared.jobs.document import Job, StepRecord
 from shared.jobs.history import Entry, lost
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
+from shared.topology import LADDER
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,18 @@ class Claimed:
 
 
 @dataclass(frozen=True)
+class Crashed:
+    """Its worker ended without a word: the step is queued again, and waits `delay` seconds as after any failure.
+
+    Done again at once, what kills its worker would go through all workers, one after the other, before anything else.
+    """
+
+    job: Job
+    lost: Entry | None
+    delay: float
+
+
+@dataclass(frozen=True)
 class Busy:
     """Another worker's heartbeat is fresh: look again later, at no attempt's cost."""
 
@@ -39,7 +53,7 @@ class Settled:
     job: Job
 
 
-Claim = Claimed | Busy | Settled
+Claim = Claimed | Crashed | Busy | Settled
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,8 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules) -> Cla
     if record.tries >= rules.attempts:
         last = record.model_copy(update={"forgiven": record.forgiven + 1})
         return Claimed(_held(job, step, last, worker, now), record.attempts + 1, _exhausted(record), taken)
+    if record.state is StepState.RUNNING and record.worker != worker:
+        return _crashed(job, step, record, now)
     return Claimed(_held(job, step, record, worker, now), record.attempts + 1, lost=taken)
 
 
@@ -70,11 +86,20 @@ def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
     return record.state is StepState.RUNNING and beat is not None and now - beat < timedelta(seconds=lost)
 
 
+def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed:
+    delay = LADDER[min(record.tries, len(LADDER)) - 1].seconds
+    due = now + timedelta(seconds=delay)
+    queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due)
+    return Crashed(queued.model_copy(update={"updated": now}), lost(job, step), delay)
+
+
 def _exhausted(record: StepRecord) -> str:
-    if record.state is StepState.RUNNING or not record.error:
-        died = f"the last worker, {record.worker}, ended without a word: it crashed, ran out of memory or out of time"
-        return f"tried {record.tries} times; {died}"
-    return f"tried {record.tries} times; {record.error}"
+    silent = record.state is StepState.RUNNING or not record.error
+    return f"tried {record.tries} times; {_without_a_word(record) if silent else record.error}"
+
+
+def _without_a_word(record: StepRecord) -> str:
+    return f"the last worker, {record.worker}, ended without a word: it crashed, ran out of memory or out of time"
 
 
 def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:

@@ -11,7 +11,7 @@ from shared import flow, telemetry
 from shared.clock import now
 from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
-from shared.jobs.claims import Busy, Claimed, Settled, claim
+from shared.jobs.claims import Busy, Claimed, Crashed, Settled, claim
 from shared.jobs.document import Job
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
@@ -25,7 +25,7 @@ from shared.topology import LADDER
 
 log = logging.getLogger(__name__)
 
-COMMITTED = {StepState.DONE, StepState.DEAD, StepState.QUEUED}
+COMMITTED = {Done: StepState.DONE, Dead: StepState.DEAD, Again: StepState.QUEUED, Left: StepState.QUEUED}
 """Where a step is once its attempt's outcome is in the document, though the answer to that write was lost."""
 
 LETTERS = 2_000
@@ -68,6 +68,10 @@ class Executor:
             case Claimed(attempt=attempt, exhausted=exhausted, lost=lost):
                 await self._store.remember([lost] if lost else [])
                 return Held(job, step, attempt, exhausted)
+            case Crashed(lost=lost, delay=delay):
+                log.warning("its worker ended without a word; tried again in %s s", delay)
+                await self._store.remember([lost] if lost else [])
+                await self._post.later(step, job.lane, delay)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
                 await self._post.later(step, job.lane, LADDER[0].seconds)
@@ -89,15 +93,15 @@ class Executor:
         try:
             moved, job = await change(self._store, held.job, partial(self._move, held, outcome))
         except Stale as stale:
-            return await self._stale(held, stale)
+            return await self._stale(held, outcome, stale)
         await self._note(held, type(outcome).__name__.lower(), getattr(outcome, "reason", None))
         return Moved(job, moved.facts, moved.steps)
 
-    async def _stale(self, held: Held, stale: Stale) -> Moved | None:
+    async def _stale(self, held: Held, outcome: Outcome, stale: Stale) -> Moved | None:
         """Discard what the attempt made, unless the document says that its outcome has been committed already."""
         job = await self._store.find(held.step.job)
         record = job.steps[held.step.key]
-        if record.attempts == held.attempt and record.state in COMMITTED:
+        if record.attempts == held.attempt and record.state is COMMITTED[type(outcome)]:
             return Moved(job, job.outbox, flow.unposted(job, self._worker.window))
         await self._store.drop_output(held.step, held.attempt)
         await self._note(held, "stale", str(stale))

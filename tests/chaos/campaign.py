@@ -48,7 +48,8 @@ ENVIRONMENT = {
     "SCRIBE_LOG_LEVEL": "INFO",
 }
 # Every rung of the ladder waits as long: what is counted on it is counted as ever, an hour is over in seconds.
-LADDER = ("set_policy", "chaos-ladder", r"^scribe\.retry\.", '{"message-ttl":300}', "--priority", "5")
+LADDER = ("set_policy", "chaos-ladder", r"^scribe\.retry\.", "--priority", "5")
+RUNG_MS = 300
 
 
 def _command(stage: Stage) -> tuple[str, ...]:
@@ -108,9 +109,9 @@ class Campaign:
             keeper.failures = 0
         await self.mesh.wait_ready(READY_SECONDS)
 
-    async def shorten_ladder(self) -> None:
-        """Make the broker's ladder quick; a broker that was wiped has forgotten it."""
-        await self.broker.control(*LADDER)
+    async def shorten_ladder(self, rung_ms: int = RUNG_MS) -> None:
+        """Make every rung of the broker's ladder wait so long; a broker that was wiped has forgotten it."""
+        await self.broker.control(*LADDER, json.dumps({"message-ttl": rung_ms}))
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
@@ -171,7 +172,6 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
         assert database is not None
         to_broker.to, to_database.to = broker.port, database.port
         await opened.enter_async_context(mesh)
-        await broker.control(*LADDER)
         await mesh.wait_ready(READY_SECONDS)
         listener = await opened.enter_async_context(ears.Ears(f"{broker.url}?heartbeat=4"))
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(database.url, tz_aware=True)
@@ -194,6 +194,7 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
             usual={},
             random=random.Random(17),
         )
+        await made.shorten_ladder()
         await until(made.listening, READY_SECONDS, "the campaign's own ears listen")
         yield made
 

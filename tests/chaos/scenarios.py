@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.jobs.states import JobState
-from shared.topology import Stage, dead_queue
+from shared.topology import Stage
 from tests.chaos import faults
 from tests.chaos.books import Books, balance, ended, open_at_most
 from tests.chaos.boundaries import boundaries
@@ -18,6 +18,7 @@ from tests.chaos.failpoints import NAMES
 from tests.chaos.lanes import urgent
 from tests.chaos.load import Load
 from tests.chaos.notes import Notes
+from tests.chaos.poisons import poison
 from tests.chaos.recordings import TENANT
 from tests.chaos.replays import replays
 from tests.chaos.sleepers import sleepers
@@ -148,32 +149,6 @@ async def rolling(campaign: Campaign, size: Size) -> Books:
     return books
 
 
-async def poison(campaign: Campaign, size: Size) -> Books:
-    """Send what breaks intake or the engine, among healthy jobs: it is parked with a diagnosis, the others go on."""
-    load, before = Load(campaign), await parked(campaign)
-    kinds, expected = ("exception", "out of memory", "segfault", "hang"), dict[str, JobState]()
-    for _ in range(size.faults):
-        await load.publish(b"{not json")
-        await load.publish(b'{"id": 17, "colour": "red"}')
-        poisoned = [await load.submit_one(campaign.recordings[0], hotwords=kind) for kind in kinds]
-        await load.submit(size.jobs // size.faults)
-        expected |= dict.fromkeys(poisoned, JobState.FAILED)
-    books = await balance(load, PATIENCE + 60 * size.faults, expected)
-    after = await parked(campaign)
-    if after[Stage.INTAKE] - before[Stage.INTAKE] != 2 * size.faults:
-        books.miss(f"intake parked {after[Stage.INTAKE] - before[Stage.INTAKE]} messages, not {2 * size.faults}")
-    if after[Stage.TRANSCRIBER] - before[Stage.TRANSCRIBER] < len(kinds) * size.faults:
-        books.miss("not every poisoned step has its dead letter")
-    return books
-
-
-async def parked(campaign: Campaign) -> dict[Stage, int]:
-    """Return how many dead letters each stage has."""
-    async with campaign.channel() as channel:
-        queues = {stage: await channel.declare_queue(dead_queue(stage).name, passive=True) for stage in Stage}
-    return {stage: queue.declaration_result.message_count or 0 for stage, queue in queues.items()}
-
-
 async def storage(campaign: Campaign, size: Size) -> Books:
     """Fill the disk for a while, lose an upload, keep webhooks from answering: late, or failed with a clear reason."""
     load = Load(campaign)
@@ -211,7 +186,7 @@ SCENARIOS = (
     Scenario(6, "a worker sleeps past its heartbeat", Size(6, 1), Size(400, 100), sleepers),
     Scenario(7, "memory alarm, full queues", Size(10, 5), Size(500, 60), alarm),
     Scenario(8, "everything twice and shuffled", Size(20, 0), Size(1_000, 0), twice),
-    Scenario(9, "poison", Size(4, 1), Size(120, 20), poison),
+    Scenario(9, "poison", Size(4, 1), Size(320, 20), poison),
     Scenario(10, "broker wiped", Size(15, 1), Size(200, 1), wiped),
     Scenario(11, "rolling restart", Size(15, 1), Size(500, 10), rolling),
     Scenario(12, "cancel at random moments", Size(12, 0), Size(300, 0), cancels),

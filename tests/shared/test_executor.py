@@ -1,5 +1,6 @@
 """The executor: a step has its effects once, however often it is asked for."""
 
+from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -86,6 +87,7 @@ async def test_a_stale_commit_is_discarded() -> None:
         record = bench.job.steps[step.key]
         old = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
         bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: old}})
+        await bench.run(step, failing(AssertionError("must wait")), name="w2")
         await bench.run(step, usual, name="w2")
         return await usual(work)
 
@@ -93,6 +95,25 @@ async def test_a_stale_commit_is_discarded() -> None:
     assert bench.job.steps[step.key].winner == 2
     assert (step, 1) not in bench.store.made
     assert len([each for each in bench.post.steps if each.stage is Stage.TRANSCRIBER]) == WINDOW
+
+
+async def test_a_worker_that_wakes_while_its_step_waits_on_the_ladder_is_stale() -> None:
+    """The step was taken for crashed: what its worker made after all is thrown away, and the step done again."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def sleeps(work: Work) -> Output:
+        record = bench.job.steps[step.key]
+        old = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
+        bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: old}})
+        await bench.run(step, failing(AssertionError("must wait")), name="w2")
+        return await usual(work)
+
+    await bench.run(step, sleeps)
+    assert (step, 1) not in bench.store.made
+    assert bench.job.steps[step.key].state is StepState.QUEUED
+    await bench.run(step, usual, name="w2")
+    assert bench.job.steps[step.key].winner == 2
 
 
 async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis() -> None:
@@ -110,19 +131,20 @@ async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis
 
 
 async def test_poison_that_kills_its_process_is_counted_at_the_claim() -> None:
-    """A step whose workers die without a word is parked once its attempts are spent."""
+    """A step whose workers die without a word waits on the ladder, and is parked once its attempts are spent."""
     bench = Bench()
     step = bench.first[0]
 
     async def dies(work: Work) -> Output:
         raise SystemExit(str(work.step))
 
-    for name in ("w1", "w2", "w3"):
-        with pytest.raises(SystemExit) if name != "w3" else pytest.MonkeyPatch.context():
+    for name, deadly in (("w1", True), ("w2", False), ("w2", True), ("w3", False)):
+        with pytest.raises(SystemExit) if deadly else nullcontext():
             await bench.run(step, dies, name=name)
         record = bench.job.steps[step.key]
         silent = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
         bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: silent}})
+    assert bench.post.delayed == [(step, 10)]
     assert "w2" in bench.post.parked[0][1].reason
     assert bench.job.state is JobState.FAILED
 
