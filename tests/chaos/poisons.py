@@ -31,8 +31,10 @@ MANY = 100
 async def poison(campaign: Campaign, size: "Size") -> Books:
     """Send what breaks intake or the engine, round after round, each with its lot of healthy jobs behind it."""
     load, before, lot = Load(campaign), await parked(campaign), size.jobs // size.faults
-    quiet = await _quiet(campaign, lot) if size.jobs >= MANY else []
-    await campaign.shorten_ladder(RUNG_MS)
+    quiet = list[float]()
+    if size.jobs >= MANY:
+        quiet = await _quiet(campaign, lot)
+        await campaign.shorten_ladder(RUNG_MS)
     healthy, poisoned = list[str](), list[str]()
     for _ in range(size.faults):
         for body in BAD:
