@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import accumulate, chain, repeat, takewhile
 from typing import Any
 
 from shared.jobs.states import JobState
-from shared.topology import Stage
+from shared.topology import LADDER, Stage
 from tests.chaos import faults
-from tests.chaos.books import Books, balance, ended, open_at_most
+from tests.chaos.books import Books, balance, open_at_most
 from tests.chaos.boundaries import boundaries
 from tests.chaos.campaign import Campaign, until
 from tests.chaos.cancels import cancels
@@ -25,6 +26,9 @@ from tests.chaos.sleepers import sleepers
 
 PATIENCE = 120.0
 RECOVERY_SECONDS = 60.0
+OUTAGE_SECONDS = 3_600
+"""How long, by the ladder as it is in earnest, the webhooks' endpoint is down."""
+
 BACKLOG = 30
 """Jobs that may be open when a fault and its lot of jobs come."""
 
@@ -157,9 +161,8 @@ async def storage(campaign: Campaign, size: Size) -> Books:
         kept = await load.submit(size.jobs)
         await until(lambda: _tried_again(campaign, kept), PATIENCE, "the downloader found no room")
     campaign.sink.down = True
-    await load.submit(size.jobs)
-    await ended(campaign, load.jobs, PATIENCE)
-    await until(lambda: _refused(campaign, size.faults), PATIENCE, "webhooks were refused")
+    untold = await load.submit(size.jobs)
+    await until(lambda: _refused(campaign, untold), PATIENCE + size.jobs, "webhooks were refused for an hour")
     campaign.sink.down = False
     books = await balance(load, PATIENCE, {missing: JobState.FAILED})
     row = await campaign.jobs["jobs"].find_one({"_id": missing})
@@ -172,8 +175,14 @@ async def _tried_again(campaign: Campaign, jobs: list[str]) -> bool:
     return bool(await campaign.jobs["history"].find_one({"job": {"$in": jobs}, "what": "again"}))
 
 
-async def _refused(campaign: Campaign, times: int) -> bool:
-    return campaign.sink.refused >= times
+async def _refused(campaign: Campaign, jobs: list[str]) -> bool:
+    return all(campaign.sink.refused[job] >= refusals(OUTAGE_SECONDS) for job in jobs)
+
+
+def refusals(outage: float) -> int:
+    """Return how often the ladder as it is in earnest tries in vain in an outage of so many seconds."""
+    pauses = chain((rung.seconds for rung in LADDER), repeat(LADDER[-1].seconds))
+    return 1 + sum(1 for _ in takewhile(lambda at: at < outage, accumulate(pauses)))
 
 
 SCENARIOS = (
@@ -193,5 +202,5 @@ SCENARIOS = (
     Scenario(13, "crash at every boundary", Size(8, 1), Size(len(NAMES), 20), boundaries),
     Scenario(14, "urgent over a flood", Size(14, 4), Size(1_000, 50), urgent),
     Scenario(15, "dead letters replayed twice", Size(20, 2), Size(500, 2), replays),
-    Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 60), storage),
+    Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 3), storage),
 )

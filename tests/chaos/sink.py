@@ -9,11 +9,11 @@ from aiohttp import web
 
 
 class Sink:
-    """Open with `async with`; `told` counts webhook ids by job, `happenings` what each id said."""
+    """Open with `async with`; `told` counts webhook ids by job, `refused` in vain, `happenings` what each id said."""
 
     def __init__(self) -> None:
         self.down = False
-        self.refused = 0
+        self.refused = Counter[str]()
         self.told: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.happenings: dict[str, str] = {}
         self.came = asyncio.Event()
@@ -31,10 +31,10 @@ class Sink:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        if self.down:
-            self.refused += 1
-            return web.Response(status=503)
         event = json.loads(await request.read())
+        if self.down:
+            self.refused[event["job"]] += 1
+            return web.Response(status=503)
         name = request.headers["webhook-id"]
         self.told[event["job"]][name] += 1
         self.happenings[name] = event["happening"]
