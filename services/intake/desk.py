@@ -18,7 +18,7 @@ from shared.jobs.states import JobState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post
-from shared.mesh.settle import subject, tries
+from shared.mesh.settle import NotYet, subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
 from shared.options import Source
 from shared.seal import shown
@@ -28,10 +28,6 @@ log = logging.getLogger(__name__)
 
 RESERVED = "scribe."
 """No reply goes into a queue of the mesh itself, whatever a publisher names."""
-
-
-class NotYet(Exception):
-    """The message speaks of a job that is not stored, perhaps because its own message is still on its way."""
 
 
 class Seals(Protocol):

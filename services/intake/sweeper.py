@@ -106,8 +106,14 @@ class Sweeper:
 
     async def _forget(self, job: Job) -> None:
         with telemetry.logged_as(job=job.id, tenant=job.tenant):
-            await self.blobs.delete(f"jobs/{job.tenant}/{job.id}")
-            if job.options.source.object is not None and await self.upkeep.alone(job):
-                await self.blobs.delete(job.options.source.object)
-            await self.upkeep.forget(job)
-            log.info("forgotten: it was kept for %s days", job.options.retention_days)
+            try:
+                await self._delete(job)
+            except Exception:  # one job's objects that cannot be deleted must not keep all other jobs
+                log.exception("cannot be forgotten yet; the next sweep tries again")
+
+    async def _delete(self, job: Job) -> None:
+        await self.blobs.delete(f"jobs/{job.tenant}/{job.id}")
+        if job.options.source.object is not None and await self.upkeep.alone(job):
+            await self.blobs.delete(job.options.source.object)
+        await self.upkeep.forget(job)
+        log.info("forgotten: it was kept for %s days", job.options.retention_days)

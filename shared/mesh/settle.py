@@ -24,6 +24,11 @@ TRIES = "scribe-tries"
 PAUSE_SECONDS = 2.0
 """How long a message that can go nowhere is held before it goes back to the broker."""
 
+
+class NotYet(Exception):
+    """The message speaks of something that is perhaps still on its way: it goes up the ladder and is tried again."""
+
+
 Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 
@@ -58,6 +63,9 @@ class Settler:
         except ValidationError as wrong:
             log.warning("not a message of the mesh; parked: %s", _named(wrong))
             await self._park(message, f"not a message of the mesh: {_named(wrong)}", wrong)
+        except NotYet as early:
+            log.info("the message is early: %s", early)
+            await self._again(message, early)
         except Exception as failure:
             log.exception("the message could not be handled")
             await self._again(message, failure)

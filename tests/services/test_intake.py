@@ -7,9 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from services.intake.desk import NotYet
 from shared.jobs.states import JobState, StepState
-from shared.mesh.settle import TRIES
+from shared.mesh.settle import TRIES, NotYet
 from shared.options import Source
 from shared.topology import CANCEL_KEY, Happening, Lane, Stage
 from tests.fakes.incoming import Incoming

@@ -140,6 +140,21 @@ async def test_an_expired_job_is_forgotten_with_its_objects(tmp_path: Path) -> N
         await sweeps.blobs.get(f"jobs/acme/{old.id}/original")
 
 
+async def test_a_job_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The object store refuses one job's objects: that job stays for the next sweep, the other one goes."""
+    store, post = MemoryStore(), MemoryPost()
+    stuck, _ = (stored(store, state=JobState.COMPLETED, expires=now() - LONG_AGO) for _ in range(2))
+    sweeps = sweeper(store, post, tmp_path)
+
+    async def delete(key: str) -> None:
+        if stuck.id in key:
+            raise PermissionError(key)
+
+    monkeypatch.setattr(sweeps.blobs, "delete", delete)
+    await sweeps.sweep()
+    assert list(store.jobs) == [stuck.id]
+
+
 async def test_only_one_of_two_sweepers_sweeps(tmp_path: Path) -> None:
     """The one that does not lead does nothing."""
     store, post = MemoryStore(), MemoryPost()
