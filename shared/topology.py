@@ -129,6 +129,11 @@ def rung_for(delay: float) -> Rung:
     return next((rung for rung in LADDER if rung.seconds >= delay), LADDER[-1])
 
 
+def rung_after(tries: int) -> Rung:
+    """Return the rung that a step waits on after so many tries, one or more."""
+    return LADDER[min(tries, len(LADDER)) - 1]
+
+
 def work_queue(stage: Stage) -> Queue:
     """Return the stage's work queue: durable, with a priority per lane, rejected messages kept."""
     keys = [f"{step_key(stage)}.#"]

@@ -9,7 +9,7 @@ from shared.jobs.document import Job, StepRecord
 from shared.jobs.history import Entry, lost
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
-from shared.topology import LADDER
+from shared.topology import rung_after
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
 
 
 def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed:
-    delay = LADDER[min(record.tries, len(LADDER)) - 1].seconds
+    delay = rung_after(record.tries).seconds
     due = now + timedelta(seconds=delay)
     queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due)
     return Crashed(queued.model_copy(update={"updated": now}), lost(job, step), delay)

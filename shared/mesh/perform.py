@@ -16,7 +16,7 @@ from shared.mesh.limit import time_limit
 from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
 from shared.mesh.pulse import Pulse
 from shared.mesh.work import Work
-from shared.topology import LADDER, Stage
+from shared.topology import Stage, rung_after
 from shared.transcript import Output
 
 log = logging.getLogger(__name__)
@@ -94,8 +94,7 @@ async def _again(
     tries = held.job.steps[held.step.key].tries
     if tries >= worker.rules.attempts:
         return await _dead(held, worker, store, f"tried {tries} times; {reason}", failure)
-    rung = LADDER[min(tries, len(LADDER)) - 1]
-    return Again(reason, max(delay, rung.seconds))
+    return Again(reason, max(delay, rung_after(tries).seconds))
 
 
 async def _dead(held: Held, worker: Worker, store: JobStore, reason: str, failure: Exception | None) -> Dead:
