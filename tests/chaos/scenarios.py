@@ -160,11 +160,12 @@ async def storage(campaign: Campaign, size: Size) -> Books:
     async with faults.full_disk(campaign, Stage.DOWNLOADER):
         kept = await load.submit(size.jobs)
         await until(lambda: _tried_again(campaign, kept), PATIENCE, "the downloader found no room")
-    campaign.sink.down = True
-    untold = await load.submit(size.jobs)
-    await until(lambda: _refused(campaign, untold), PATIENCE + size.jobs, "webhooks were refused for an hour")
-    campaign.sink.down = False
-    books = await balance(load, PATIENCE, {missing: JobState.FAILED})
+    campaign.sink.refusals = refusals(OUTAGE_SECONDS)
+    try:
+        await load.submit(size.jobs)
+        books = await balance(load, PATIENCE + size.jobs, {missing: JobState.FAILED})
+    finally:
+        campaign.sink.refusals = 0
     row = await campaign.jobs["jobs"].find_one({"_id": missing})
     if "never-there.wav" not in (row["error"] or ""):
         books.miss(f"the error of a missing object does not name it: {row['error']}")
@@ -173,10 +174,6 @@ async def storage(campaign: Campaign, size: Size) -> Books:
 
 async def _tried_again(campaign: Campaign, jobs: list[str]) -> bool:
     return bool(await campaign.jobs["history"].find_one({"job": {"$in": jobs}, "what": "again"}))
-
-
-async def _refused(campaign: Campaign, jobs: list[str]) -> bool:
-    return all(campaign.sink.refused[job] >= refusals(OUTAGE_SECONDS) for job in jobs)
 
 
 def refusals(outage: float) -> int:

@@ -1,4 +1,4 @@
-"""The webhooks' target: remembers who was told what, and can be down."""
+"""The webhooks' target: remembers who was told what, and can refuse at first."""
 
 import asyncio
 import json
@@ -9,10 +9,13 @@ from aiohttp import web
 
 
 class Sink:
-    """Open with `async with`; `told` counts webhook ids by job, `refused` in vain, `happenings` what each id said."""
+    """Open with `async with`; `told` counts webhook ids by job, `happenings` what each id said.
+
+    A webhook id is refused `refusals` times before it is taken: as long as that takes by the ladder, it is down.
+    """
 
     def __init__(self) -> None:
-        self.down = False
+        self.refusals = 0
         self.refused = Counter[str]()
         self.told: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.happenings: dict[str, str] = {}
@@ -31,11 +34,10 @@ class Sink:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
-        event = json.loads(await request.read())
-        if self.down:
-            self.refused[event["job"]] += 1
+        event, name = json.loads(await request.read()), request.headers["webhook-id"]
+        if self.refused[name] < self.refusals:
+            self.refused[name] += 1
             return web.Response(status=503)
-        name = request.headers["webhook-id"]
         self.told[event["job"]][name] += 1
         self.happenings[name] = event["happening"]
         self.came.set()
