@@ -27,7 +27,7 @@ class StepRecord(Record):
     An attempt's number is never given out again, because it is what a commit is checked against: those that do not
     count against the step (a worker that was stopped, all before a replay) are `forgiven` instead. `posted` is when
     the broker last confirmed the step's message: a redelivery posts only what it has not. `due` is when a step that
-    waits on the ladder comes back.
+    waits on the ladder comes back. `output` is what the winner made, if it is small; otherwise it is kept by itself.
     """
 
     state: StepState = StepState.QUEUED
@@ -42,6 +42,7 @@ class StepRecord(Record):
     started: datetime | None = None
     ended: datetime | None = None
     winner: int | None = None
+    output: dict[str, Any] | None = None
     error: str | None = None
 
     @property
@@ -106,6 +107,11 @@ class Job(Record):
     def record(self, step: Step) -> StepRecord | None:
         """Return what is known of the step, or None if it was never queued."""
         return self.steps.get(step.key)
+
+    def won(self, stage: Stage) -> list[Step]:
+        """Return the stage's steps of which an attempt was committed, in the order of their parts."""
+        steps = (Step.of(self.id, key) for key, record in self.steps.items() if record.winner is not None)
+        return sorted(step for step in steps if step.stage is stage)
 
     def over(self, stage: Stage, part: int) -> bool:
         """Whether that part of the stage is over."""

@@ -103,18 +103,19 @@ class MongoStore:
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
         """Return the committed outputs of the stages, each in the order of its parts."""
-        wanted = {str(stage): stage for stage in stages}
-        names = [
-            f"{Step.of(job.id, key)}/{record.winner}"
-            for key, record in job.steps.items()
-            if record.winner is not None and key.rpartition("-")[0] in wanted
-        ]
-        rows = await self._outputs.find({"_id": {"$in": names}}).to_list(None)
-        rows.sort(key=lambda row: row["part"])
+        won = {step: job.steps[step.key] for stage in stages for step in job.won(stage)}
+        apart = await self._apart([f"{step}/{record.winner}" for step, record in won.items() if not record.output])
+        bodies = {step: record.output or apart[f"{step}/{record.winner}"] for step, record in won.items()}
         return {
-            stage: tuple(OUTPUTS[stage].model_validate(row["body"]) for row in rows if row["stage"] == name)
-            for name, stage in wanted.items()
+            stage: tuple(OUTPUTS[stage].model_validate(body) for step, body in bodies.items() if step.stage is stage)
+            for stage in stages
         }
+
+    async def _apart(self, names: Sequence[str]) -> dict[str, Any]:
+        if not names:
+            return {}
+        rows = await self._outputs.find({"_id": {"$in": names}}, {"body": 1}).to_list(None)
+        return {row["_id"]: row["body"] for row in rows}
 
     async def remember(self, entries: Sequence[Entry]) -> None:
         """Add to the history; an entry that is there already stays one."""

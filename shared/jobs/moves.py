@@ -9,6 +9,7 @@ from datetime import datetime
 from shared import events, flow
 from shared.jobs.changes import Moved, at, held, learned, moved, told, with_step
 from shared.jobs.document import Job
+from shared.jobs.inline import inlined
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 from shared.transcript import Output
@@ -29,7 +30,8 @@ def admit(job: Job, now: datetime, window: int) -> Moved:
 def commit(job: Job, step: Step, attempt: int, output: Output, now: datetime, window: int) -> Moved:
     """Return the job with the step done and all that follows; raise Stale if this attempt no longer holds it."""
     held(job, step, attempt)
-    done = with_step(job, step, StepState.DONE, ended=now, winner=attempt, progress=1.0, error=None)
+    made = {"winner": attempt, "output": inlined(output)}
+    done = with_step(job, step, StepState.DONE, ended=now, progress=1.0, error=None, **made)
     return moved(job, told(learned(done, output), events.told(output), now), now, window)
 
 
@@ -50,8 +52,8 @@ def bury(job: Job, step: Step, attempt: int, reason: str, output: Output | None,
     but for deliveries, which are outside it.
     """
     held(job, step, attempt)
-    winner = None if output is None else attempt
-    dead = with_step(job, step, StepState.DEAD, ended=now, error=reason, winner=winner)
+    made = {"winner": None if output is None else attempt, "output": inlined(output)}
+    dead = with_step(job, step, StepState.DEAD, ended=now, error=reason, **made)
     warning = warned(step, reason)
     if step.stage in flow.OUTSIDE or _degrades(job, step, output):
         degraded = dead.model_copy(update={"warnings": (*dead.warnings, warning)})

@@ -51,5 +51,13 @@ def follows(stage: Stage, before: Stage) -> bool:
 
 def _again(job: Job, step: Step) -> Job:
     attempts = job.steps[step.key].attempts
-    fresh = {"worker": None, "error": None, "winner": None, "ended": None, "started": None, "progress": 0.0}
+    fresh = {
+        "worker": None,
+        "error": None,
+        "winner": None,
+        "output": None,
+        "ended": None,
+        "started": None,
+        "progress": 0.0,
+    }
     return with_step(job, step, StepState.QUEUED, forgiven=attempts, posted=None, due=None, **fresh)

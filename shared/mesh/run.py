@@ -13,6 +13,7 @@ from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
 from shared.jobs.claims import Busy, Claimed, Crashed, Settled, claim
 from shared.jobs.document import Job
+from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
@@ -86,8 +87,9 @@ class Executor:
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
         step, attempt = held.step, held.attempt
-        if isinstance(outcome, Done | Dead) and outcome.output is not None:
-            await self._store.put_output(step, attempt, outcome.output)
+        output = outcome.output if isinstance(outcome, Done | Dead) else None
+        if output is not None and inlined(output) is None:
+            await self._store.put_output(step, attempt, output)
         if isinstance(outcome, Dead):
             await self._park(held, outcome)
         try:

@@ -33,6 +33,12 @@ async def usual(load: Load) -> Expected:
     return {}
 
 
+async def long(load: Load) -> Expected:
+    """Submit a job whose outputs are too large for its document."""
+    await load.submit_one(load.campaign.recordings[-1])
+    return {}
+
+
 async def slow(load: Load) -> Expected:
     """Submit a job whose engine works for longer than a heartbeat."""
     await load.submit_one(hotwords=SLOW)
@@ -90,6 +96,7 @@ async def unread(load: Load) -> Expected:
 # What makes a process come by; a usual job passes everything else.
 PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "store.beat": slow,
+    "store.put_output": long,
     "store.drop_output": cancelled,
     "upkeep.forget": forgotten,
     "post.order": cancelled,

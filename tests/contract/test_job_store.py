@@ -11,6 +11,7 @@ from pymongo import AsyncMongoClient
 
 from deploy.local.parts import LocalParts
 from shared.clock import now
+from shared.jobs import inline
 from shared.jobs.claims import Rules, claim
 from shared.jobs.history import Entry
 from shared.jobs.mongo import MongoStore, connect
@@ -120,8 +121,9 @@ async def test_a_beat_of_an_attempt_that_lost_its_step_is_refused(store: JobStor
     assert not await store.beat(moved.steps[0], 1, 0.5, now())
 
 
-async def test_only_committed_outputs_are_read(store: JobStore) -> None:
+async def test_only_committed_outputs_are_read(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """An output counts once a commit names its attempt; the loser's is never seen."""
+    monkeypatch.setattr(inline, "MOST_BYTES", 0)
     moved = new_job()
     step = moved.steps[0]
     await store.insert(moved.job)
@@ -131,6 +133,17 @@ async def test_only_committed_outputs_are_read(store: JobStore) -> None:
     assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: ()}
     _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
     assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
+
+
+async def test_a_small_output_is_read_from_the_document(store: JobStore) -> None:
+    """What a commit wrote into the document is what is read, beside what is kept apart, in the order of parts."""
+    moved = new_job()
+    step = moved.steps[0]
+    await store.insert(moved.job)
+    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
+    await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
+    stored = await store.find(job.id)
+    assert await store.outputs(stored, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
 
 
 async def test_published_facts_leave_the_outbox_and_posted_steps_are_marked(store: JobStore) -> None:

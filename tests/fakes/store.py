@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from shared.jobs.document import Job
+from shared.flow import OUTPUTS
+from shared.jobs.document import Job, StepRecord
 from shared.jobs.history import Entry
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
@@ -75,12 +76,12 @@ class MemoryStore:
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
         """Return the committed outputs of the stages in order."""
-        steps = sorted(Step.of(job.id, key) for key in job.steps)
-        winners = [(step, job.steps[step.key].winner) for step in steps]
-        return {
-            stage: tuple(self.made[step, won] for step, won in winners if step.stage is stage and won is not None)
-            for stage in stages
-        }
+        return {stage: tuple(self._output(step, job.steps[step.key]) for step in job.won(stage)) for stage in stages}
+
+    def _output(self, step: Step, record: StepRecord) -> Output:
+        if record.output:
+            return OUTPUTS[step.stage].model_validate(record.output)
+        return self.made[step, record.winner or 0]
 
     async def remember(self, entries: Sequence[Entry]) -> None:
         """Add to the history."""

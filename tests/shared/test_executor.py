@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from shared.clock import now
+from shared.jobs import inline
 from shared.jobs.document import Job
 from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
@@ -36,6 +37,14 @@ async def test_no_more_chunks_than_the_window_are_queued_at_once() -> None:
     assert [step.part for step in bench.post.steps if step.stage is Stage.TRANSCRIBER] == [0, 1]
     await bench.run(bench.step(Stage.TRANSCRIBER, 1), usual)
     assert bench.post.steps[-1] == bench.step(Stage.TRANSCRIBER, 2)
+
+
+async def test_a_small_output_is_written_with_its_commit() -> None:
+    """It lies in the job document: nothing of it is kept apart, and who needs it reads nothing else."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    assert bench.store.made == {}
+    assert (await bench.store.outputs(bench.job, [Stage.DOWNLOADER]))[Stage.DOWNLOADER] == (prepared(),)
 
 
 async def test_a_repeated_message_has_no_second_effect() -> None:
@@ -78,8 +87,9 @@ async def test_a_step_held_by_a_live_worker_waits_and_costs_no_attempt() -> None
     assert (record.attempts, record.state) == (1, StepState.DONE)
 
 
-async def test_a_stale_commit_is_discarded() -> None:
+async def test_a_stale_commit_is_discarded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that slept past its heartbeat finds the step taken over, and what it made is thrown away."""
+    monkeypatch.setattr(inline, "MOST_BYTES", 0)
     bench = Bench()
     step = bench.first[0]
 
@@ -97,8 +107,11 @@ async def test_a_stale_commit_is_discarded() -> None:
     assert len([each for each in bench.post.steps if each.stage is Stage.TRANSCRIBER]) == WINDOW
 
 
-async def test_a_worker_that_wakes_while_its_step_waits_on_the_ladder_is_stale() -> None:
+async def test_a_worker_that_wakes_while_its_step_waits_on_the_ladder_is_stale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The step was taken for crashed: what its worker made after all is thrown away, and the step done again."""
+    monkeypatch.setattr(inline, "MOST_BYTES", 0)
     bench = Bench()
     step = bench.first[0]
 
@@ -219,6 +232,7 @@ async def test_a_worker_that_is_stopped_gives_its_step_back_unspent() -> None:
 
 async def test_a_commit_whose_answer_was_lost_keeps_its_output(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store took the write but could not say so: what was made is not discarded as somebody else's."""
+    monkeypatch.setattr(inline, "MOST_BYTES", 0)
     bench = Bench()
     step, save = bench.first[0], bench.store.save
 
