@@ -14,6 +14,7 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from shared import telemetry
 from shared.jobs.step import Step
 from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
+from shared.mesh.lost import lost_as_error
 from shared.messages import Diagnosis, Event, Order, Reply, StepMessage
 from shared.topology import (
     CONTROL,
@@ -147,7 +148,10 @@ class AmqpPost:
         persistent: bool = True,
         **properties: Any,
     ) -> None:
-        """Publish and wait for the broker's confirmation; raise if it does not come within half a minute."""
+        """Publish and wait for the broker's confirmation.
+
+        Raises TimeoutError if it does not come within half a minute, ConnectionError if the connection is lost before.
+        """
         if self._channel is None:
             raise RuntimeError("the post is not open")
         mode = aio_pika.DeliveryMode.PERSISTENT if persistent else aio_pika.DeliveryMode.NOT_PERSISTENT
@@ -157,9 +161,10 @@ class AmqpPost:
             delivery_mode=mode,
             **properties,
         )
-        async with asyncio.timeout(CONFIRM_SECONDS):
-            out = await self._exchange(exchange)
-            await out.publish(message, routing_key=key, mandatory=mandatory)
+        with lost_as_error():
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                out = await self._exchange(exchange)
+                await out.publish(message, routing_key=key, mandatory=mandatory)
         telemetry.PUBLISHED.labels(exchange or "default").inc()
 
     async def _exchange(self, name: str) -> Any:
@@ -169,14 +174,16 @@ class AmqpPost:
     async def ping(self) -> None:
         """Raise if the broker does not answer."""
         # A new channel is a round trip of its own.
-        async with self._connected().channel():
-            pass
+        with lost_as_error():
+            async with self._connected().channel():
+                pass
 
     async def count(self, queue: str) -> Count:
         """Return how many messages wait in the queue and how many consumers it has; raise if there is no such queue."""
         # A channel that is not robust asks the broker; a robust one answers from memory what it once declared.
-        async with self._connected().channel() as channel:
-            declared = (await channel.declare_queue(queue, passive=True, robust=False)).declaration_result
+        with lost_as_error():
+            async with self._connected().channel() as channel:
+                declared = (await channel.declare_queue(queue, passive=True, robust=False)).declaration_result
         return Count(declared.message_count or 0, declared.consumer_count or 0)
 
     def _connected(self) -> AbstractRobustConnection:

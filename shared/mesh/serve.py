@@ -24,6 +24,7 @@ from shared.mesh.declare import declare
 from shared.mesh.health import Health
 from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
 from shared.mesh.limit import time_limit
+from shared.mesh.lost import lost_as_error
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
@@ -173,8 +174,9 @@ async def _cancel(consumer: RabbitSubscriber) -> None:
     consumer._consumer_tag = None  # noqa: SLF001 - as above
     if queue is not None and tag is not None and not queue.channel.is_closed:
         try:
-            async with asyncio.timeout(CANCEL_SECONDS):
-                await queue.cancel(tag)
+            with lost_as_error():
+                async with asyncio.timeout(CANCEL_SECONDS):
+                    await queue.cancel(tag)
         except (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError) as away:
             # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.
             log.warning("cannot tell the broker that %s is no longer consumed: %r", consumer.queue.name, away)

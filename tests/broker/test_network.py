@@ -9,9 +9,10 @@ import pytest
 
 from deploy.local import child
 from deploy.local.commands import ROOT
+from shared.mesh.post import AmqpPost
 from shared.mesh.serve import CLOSING_SECONDS
 from shared.mesh.stage import stage_service
-from shared.messages import Event
+from shared.messages import Event, Order
 from shared.settings import Settings
 from shared.topology import PREFETCH, Stage
 from tests.broker.conftest import Net
@@ -35,6 +36,18 @@ async def test_a_service_ends_though_its_broker_is_away(net: Net) -> None:
     async with asyncio.timeout(2 * GRACE + CLOSING_SECONDS + 5):
         await service.communicate()
     assert service.returncode == 0
+
+
+async def test_a_publish_on_a_dead_connection_fails_as_lost_and_cancels_nobody(net: Net) -> None:
+    """Whoever publishes hears an error to act on: a cancellation would end it, its message unacked for ever."""
+    async with Proxy() as proxy:
+        proxy.to = urlsplit(net.settings.amqp_url).port or 0
+        post = AmqpPost(f"amqp://guest:guest@127.0.0.1:{proxy.port}/?heartbeat={HEARTBEAT}")
+        await post.open()
+        proxy.strand()
+        with pytest.raises(ConnectionError):
+            await post.order(Order(cancel="nobody"))
+        await post.close()
 
 
 async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> None:
