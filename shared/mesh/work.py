@@ -18,9 +18,17 @@ def _unheard(fraction: float) -> None:
     """Take a stage's progress when nobody listens."""
 
 
+def _unweighed(weight: int) -> None:
+    """Take a step's weight when nobody asks for it."""
+
+
 @dataclass(frozen=True)
 class Work:
-    """One attempt at a step. `stop` is set, from any thread, when the step must end; `progress` takes 0.0 to 1.0."""
+    """One attempt at a step. `stop` is set, from any thread, when the step must end; `progress` takes 0.0 to 1.0.
+
+    `weigh` is told how much of the stage's engine the step will take, as soon as that is known: for the transcriber,
+    its windows.
+    """
 
     job: Job
     step: Step
@@ -28,6 +36,7 @@ class Work:
     inputs: Mapping[Stage, tuple[Output, ...]] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[float], None] = _unheard
+    weigh: Callable[[int], None] = _unweighed
 
     def outputs(self, kind: type[T]) -> list[T]:
         """Return the predecessors' outputs of one kind, in the order of their parts."""
