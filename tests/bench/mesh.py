@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import aio_pika
 
+from deploy.local.commands import SERVICES, Command
 from deploy.local.lines import Printer
 from deploy.local.runner import LocalMesh
 from shared.blobs import ObjectStore
@@ -23,12 +24,13 @@ async def bench_mesh(
     *,
     scale: Mapping[str, int] | None = None,
     environment: Mapping[str, str] | None = None,
+    commands: Mapping[str, Command] = SERVICES,
 ) -> AsyncIterator[Bench]:
     """Run the stages' services, and yield their client once they have loaded their models."""
     async with AsyncExitStack() as opened:
         lines = Lines(Printer(opened.enter_context((size.home / "mesh.log").open("w"))))
         told = {**whisper.environment(size.gpu), "SCRIBE_WORK_DIR": str(size.home / "work"), **(environment or {})}
-        mesh = LocalMesh(size.home, services=stages, scale=scale, environment=told, say=lines)
+        mesh = LocalMesh(size.home, services=stages, scale=scale, environment=told, commands=commands, say=lines)
         await opened.enter_async_context(mesh)
         await mesh.wait_ready(READY_SECONDS)
         await lines.until_ready(keeper.name for keepers in mesh.keepers.values() for keeper in keepers)
