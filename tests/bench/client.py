@@ -8,11 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import aio_pika
-import aiohttp
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
-from prometheus_client.parser import text_string_to_metric_families
 
-from deploy.local.child import LOOPBACK
 from deploy.local.runner import LocalMesh
 from shared.blobs import ObjectStore
 from shared.jobs.document import StepRecord
@@ -102,20 +99,6 @@ class Bench:
         facts = [(await self.store.find(job)).facts for job in jobs]
         return [Transcript.model_validate_json(await self.blobs.get(each.transcript or "")).text for each in facts]
 
-    async def counted(self, stage: Stage, name: str) -> float:
-        """Return the sum of a metric over the stage's processes and labels; raise AssertionError if none has it."""
-        async with aiohttp.ClientSession() as session:
-            pages = [await _page(session, keeper.port) for keeper in self.mesh.keepers[stage]]
-        families = (family for page in pages for family in text_string_to_metric_families(page))
-        found = [sample.value for family in families for sample in family.samples if sample.name == name]
-        assert found, f"the {stage} shows no metric {name}"
-        return sum(found)
-
 
 def _key(recording: Recording) -> str:
     return f"uploads/{TENANT}/{recording.path.name}"
-
-
-async def _page(session: aiohttp.ClientSession, port: int) -> str:
-    async with session.get(f"http://{LOOPBACK}:{port}/metrics") as answer:
-        return await answer.text()

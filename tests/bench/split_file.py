@@ -7,7 +7,7 @@ from tests.bench.client import Bench, Drained
 from tests.bench.mesh import bench_mesh
 from tests.bench.peer import Peer
 from tests.bench.row import Measured, Row, Size
-from tests.bench.spans import span
+from tests.bench.spans import bounds
 from tests.bench.speech import Recording, long
 from tests.bench.words import word_errors
 from tests.quality import wer
@@ -51,7 +51,8 @@ async def _on_one(bench: Bench, recording: Recording) -> Drained:
 
 
 async def _leg(bench: Bench, drained: Drained) -> float:
-    return span(await bench.steps(drained.jobs, Stage.TRANSCRIBER))
+    start, end = bounds(await bench.steps(drained.jobs, Stage.TRANSCRIBER))
+    return end - start
 
 
 async def _differences(bench: Bench, drained: Drained, recording: Recording) -> dict[str, str]:

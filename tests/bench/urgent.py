@@ -2,45 +2,40 @@
 
 import asyncio
 import random
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from deploy.local.commands import SERVICES
 from deploy.local.runner import GRACE
 from shared.clock import now
 from shared.messages import StepMessage
 from shared.topology import JOBS, Happening, Stage, step_key
+from tests.bench.calls import Batch, batches, calls
 from tests.bench.client import Bench
 from tests.bench.mesh import bench_mesh
 from tests.bench.row import Measured, Row, Size
 from tests.bench.speech import Recording, long, short
-from tests.bench.watched import Batch, batches
+from tests.bench.watched import COMMANDS
 from tests.bench.words import word_errors
 
 STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)
-COMMANDS = {
-    **SERVICES,
-    Stage.TRANSCRIBER: (sys.executable, "-m", "faststream", "run", "tests.bench.watched:build", "--factory"),
-}
 
 
 async def run(size: Size) -> Measured:
     """Return the seconds that the slowest of a few urgent jobs waited for its batch, and those of one batch."""
     backlog, seconds, rounds, hurried = (12, 30.0, 1, 2) if size.small else (200, 60.0, 3, 4)
-    calls, measured = size.home / "calls", Measured()
+    file, measured = size.home / "calls", Measured()
     recordings, urgent = long(size.home, 12, seconds), short(size.home, hurried)
     apart = 2.0 if size.small else 10.0
-    async with bench_mesh(size, STAGES, commands=COMMANDS, environment={"SCRIBE_BENCH_CALLS": str(calls)}) as bench:
+    async with bench_mesh(size, STAGES, commands=COMMANDS, environment={"SCRIBE_BENCH_CALLS": str(file)}) as bench:
         await bench.lay([*recordings, *urgent])
         await bench.drain(urgent)
         piled = await _pile_up(bench, [recordings[number % len(recordings)] for number in range(backlog)])
         for _ in range(rounds):
-            waits = [await _wait(bench, recording, calls, apart) for recording in urgent]
-            batch = median(each.end - each.start for each in batches(calls)[-20:])
+            waits = [await _wait(bench, recording, file, apart) for recording in urgent]
+            batch = median(each.end - each.start for each in batches(calls(file))[-20:])
             measured.add(max(waits), batch, max(waits) / batch)
         left = len(piled) - len(piled & {event.job for event in bench.events if event.happening is Happening.COMPLETED})
         assert left, "the backlog was gone before the last urgent job"
@@ -75,7 +70,7 @@ async def _pile_up(bench: Bench, recordings: Sequence[Recording]) -> set[str | N
     return piled
 
 
-async def _wait(bench: Bench, recording: Recording, calls: Path, apart: float) -> float:
+async def _wait(bench: Bench, recording: Recording, file: Path, apart: float) -> float:
     """Return the seconds from an urgent job's submission, at a random moment, to the start of its batch."""
     await asyncio.sleep(random.random() * apart)
     submitted = now().timestamp()
@@ -83,7 +78,7 @@ async def _wait(bench: Bench, recording: Recording, calls: Path, apart: float) -
     await bench.completed([job])
     (step,) = await bench.steps([job], Stage.TRANSCRIBER)
     assert step.ended is not None
-    return _heard_in(batches(calls), step.ended.timestamp()).start - submitted
+    return _heard_in(batches(calls(file)), step.ended.timestamp()).start - submitted
 
 
 def _heard_in(known: Sequence[Batch], ended: float) -> Batch:
