@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.faults import CannotRun
 from tests.bench.row import Row, Size
 from tests.bench.rows import ROWS
 
@@ -54,4 +55,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="rows by number, a comma between")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    main(asked.small, asked.gpu, {int(word) for word in asked.only.split(",") if word})
+    try:
+        main(asked.small, asked.gpu, {int(word) for word in asked.only.split(",") if word})
+    except CannotRun as why:
+        raise SystemExit(f"make bench: {why}") from None

@@ -13,8 +13,8 @@ from tests.bench.words import word_errors
 from tests.quality import wer
 
 STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)
-ENVIRONMENT = {"SCRIBE_TRANSCRIBER_THREADS": "1"}
-"""One process takes one core, so that two of them have two."""
+ONE_CORE = {"SCRIBE_TRANSCRIBER_STREAMS": "1", "SCRIBE_TRANSCRIBER_THREADS": "1"}
+"""What makes one process take one core, so that two of them have two."""
 
 BATCH = 8
 
@@ -23,7 +23,8 @@ async def run(size: Size) -> Measured:
     """Return the seconds of the whole job on two processes and on one."""
     seconds, pairs = (180.0, 1) if size.small else (3_600.0 if size.alone else 1_200.0, 3)
     (recording,), measured, legs = long(size.home, 1, seconds), Measured(), []
-    async with bench_mesh(size, STAGES, scale={Stage.TRANSCRIBER: 2}, environment=ENVIRONMENT) as bench:
+    environment = ONE_CORE | ({"SCRIBE_CHUNK_SECONDS": "30"} if size.small else {})
+    async with bench_mesh(size, STAGES, scale={Stage.TRANSCRIBER: 2}, environment=environment) as bench:
         await bench.lay([recording])
         errors = await word_errors(bench, size.home)
         for _ in range(pairs):
@@ -33,7 +34,7 @@ async def run(size: Size) -> Measured:
         measured.beside = {
             "recording": f"{seconds:.0f} s, {pairs} times",
             "ratio of the transcriber's leg alone": f"{min(legs):.3g} to {max(legs):.3g}",
-            **await _differences(bench, two, recording),
+            **await _differences(bench, two, recording, gpu=size.gpu),
             **errors,
         }
     return measured
@@ -55,13 +56,13 @@ async def _leg(bench: Bench, drained: Drained) -> float:
     return end - start
 
 
-async def _differences(bench: Bench, drained: Drained, recording: Recording) -> dict[str, str]:
+async def _differences(bench: Bench, drained: Drained, recording: Recording, *, gpu: bool) -> dict[str, str]:
     """Return how far the text is from that of faster-whisper given the whole recording and the same windows."""
     job = await bench.store.find(drained.jobs[0])
     (prepared,) = (await bench.store.outputs(job, [Stage.DOWNLOADER]))[Stage.DOWNLOADER]
     assert isinstance(prepared, Prepared)
     clips = [window.model_dump() for chunk in prepared.chunks for window in chunk.windows]
-    async with Peer(gpu=False) as peer:
+    async with Peer(gpu) as peer:
         heard = await peer.transcribe([recording], batch=BATCH, clips=clips)
     texts = await bench.texts(drained.jobs)
     return {
