@@ -14,7 +14,7 @@ LIBRARY_DEFAULT = 0
 
 async def run(size: Size) -> Measured:
     """Return jobs per second of both sides."""
-    count, pairs = (8, 1) if size.small else (48, 3)
+    count, pairs = (6, 1) if size.small else (48, 3)
     recordings, measured = short(size.home, count), Measured()
     async with bench_mesh(size, STAGES) as bench, Peer(size.gpu, LIBRARY_DEFAULT) as peer:
         await bench.lay(recordings)
