@@ -14,7 +14,7 @@ from services.intake.sweeper import Sweeper
 from shared.blobs import ObjectStore
 from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.declare import declare
-from shared.mesh.serve import Parts, Subscription, serve
+from shared.mesh.serve import Lifespan, Parts, Subscription, serve
 from shared.seal import Seal
 from shared.settings import load
 from shared.topology import ENDED_QUEUE, Stage, work_queue
@@ -41,7 +41,7 @@ def build() -> FastStream:
         Subscription(work_queue(Stage.INTAKE).name, desk.handle),
         Subscription(ENDED_QUEUE.name, admission.on_end),
     ]
-    return serve(parts, queues, opening, beside.aclose)
+    return serve(parts, queues, Lifespan(opening, beside.aclose))
 
 
 def _sweeper(parts: Parts, settings: IntakeSettings, upkeep: MongoUpkeep, admission: Admission) -> Sweeper:

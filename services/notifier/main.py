@@ -9,6 +9,7 @@ from services.notifier.settings import NotifierSettings
 from services.notifier.stage import deliver
 from shared.addresses import AddressGuard
 from shared.blobs import ObjectStore
+from shared.mesh.serve import Lifespan
 from shared.mesh.stage import stage_service
 from shared.settings import load
 from shared.topology import Stage
@@ -20,4 +21,4 @@ def build() -> FastStream:
     guard = AddressGuard(settings.allowed_networks)
     sender = HttpSender(settings.signing_key.get_secret_value(), guard, settings.webhook_timeout)
     do, blobs = partial(deliver, sender=sender), ObjectStore(settings.blobs_url)
-    return stage_service(Stage.NOTIFIER, settings, blobs, do, opening=sender.open, closing=sender.close)
+    return stage_service(Stage.NOTIFIER, settings, blobs, do, lifespan=Lifespan(sender.open, sender.close))

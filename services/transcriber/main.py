@@ -8,6 +8,7 @@ from services.transcriber.engine import WhisperEngine
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
+from shared.mesh.serve import Lifespan
 from shared.mesh.stage import stage_service
 from shared.models import ModelStore
 from shared.settings import load
@@ -20,4 +21,4 @@ def build() -> FastStream:
     blobs = ObjectStore(settings.blobs_url)
     engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder))
     do = partial(transcribe, engine=engine, blobs=blobs)
-    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, opening=engine.open)
+    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, lifespan=Lifespan(engine.open))

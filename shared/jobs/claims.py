@@ -89,7 +89,7 @@ def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
 def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed:
     delay = rung_after(record.tries).seconds
     due = now + timedelta(seconds=delay)
-    queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due)
+    queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due, crashed=True)
     return Crashed(queued.model_copy(update={"updated": now}), lost(job, step), delay)
 
 

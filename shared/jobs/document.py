@@ -28,6 +28,7 @@ class StepRecord(Record):
     count against the step (a worker that was stopped, all before a replay) are `forgiven` instead. `posted` is when
     the broker last confirmed the step's message: a redelivery posts only what it has not. `due` is when a step that
     waits on the ladder comes back. `output` is what the winner made, if it is small; otherwise it is kept by itself.
+    `crashed` says that a worker ended without a word over it.
     """
 
     state: StepState = StepState.QUEUED
@@ -44,6 +45,7 @@ class StepRecord(Record):
     winner: int | None = None
     output: dict[str, Any] | None = None
     error: str | None = None
+    crashed: bool = False
 
     @property
     def over(self) -> bool:
@@ -112,6 +114,11 @@ class Job(Record):
         """Return the stage's steps of which an attempt was committed, in the order of their parts."""
         steps = (Step.of(self.id, key) for key, record in self.steps.items() if record.winner is not None)
         return sorted(step for step in steps if step.stage is stage)
+
+    def crashed(self, step: Step) -> bool:
+        """Whether a worker ended without a word over the step."""
+        record = self.record(step)
+        return record is not None and record.crashed
 
     def over(self, stage: Stage, part: int) -> bool:
         """Whether that part of the stage is over."""

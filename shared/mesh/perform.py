@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from shared import flow, telemetry
@@ -12,6 +12,7 @@ from shared.jobs.claims import Rules
 from shared.jobs.document import Job
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
+from shared.mesh.appetite import Appetite
 from shared.mesh.limit import time_limit
 from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
 from shared.mesh.pulse import Pulse
@@ -28,7 +29,7 @@ Do = Callable[[Work], Awaitable[Output]]
 class Worker:
     """A stage at work: what it does, who it is, how often it is tried, and what stands in for it when it gives up.
 
-    A step that takes longer than `limit` seconds ends the process.
+    A step that takes longer than `limit` seconds ends the process; `appetite` hears what the steps weigh.
     """
 
     stage: Stage
@@ -39,6 +40,7 @@ class Worker:
     heartbeat: float
     limit: float
     stand_in: Do | None = None
+    appetite: Appetite = field(default_factory=Appetite)
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,11 @@ async def _with_pulse(
     beat = partial(store.beat, held.step, held.attempt)
     async with Pulse(lambda fraction: beat(fraction, now()), tell, stop, worker.heartbeat) as pulse:
         inputs = await store.outputs(held.job, flow.FLOW[worker.stage])
-        return await worker.do(Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress))
+        weigh = partial(worker.appetite.weigh, held.step)
+        try:
+            return await worker.do(Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress, weigh))
+        finally:
+            worker.appetite.release(held.step)
 
 
 async def _again(

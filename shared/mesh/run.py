@@ -21,6 +21,7 @@ from shared.mesh.follow import pass_on, tell_progress
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
 from shared.mesh.perform import Held, Worker, perform
 from shared.mesh.post import Post
+from shared.mesh.quarantine import Quarantine
 from shared.messages import Diagnosis, StepMessage
 from shared.topology import LADDER
 
@@ -42,6 +43,7 @@ class Executor:
 
     def __init__(self, worker: Worker, store: JobStore, post: Post) -> None:
         self._worker, self._store, self._post = worker, store, post
+        self._quarantine = Quarantine()
 
     async def run(self, step: Step, stop: threading.Event) -> None:
         """Claim the step, perform it, commit the outcome and pass on what follows.
@@ -49,20 +51,24 @@ class Executor:
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
-            held = await self._claim(step)
-            if held is not None:
-                with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
-                    outcome = await self._perform(held, stop)
-                    moved = await self._commit(held, outcome)
-                    await self._pass_on(held, outcome, moved)
+            try:
+                job = await self._store.find(step.job)
+            except NoSuchJob:
+                log.warning("a message asks for a job that is not stored; dropped")
+                return
+            async with self._quarantine.entered(alone=job.crashed(step)):
+                await self._run(job, step, stop)
 
-    async def _claim(self, step: Step) -> Held | None:
+    async def _run(self, job: Job, step: Step, stop: threading.Event) -> None:
+        held = await self._claim(job, step)
+        if held is not None:
+            with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
+                outcome = await self._perform(held, stop)
+                moved = await self._commit(held, outcome)
+                await self._pass_on(held, outcome, moved)
+
+    async def _claim(self, job: Job, step: Step) -> Held | None:
         worker = self._worker
-        try:
-            job = await self._store.find(step.job)
-        except NoSuchJob:
-            log.warning("a message asks for a job that is not stored; dropped")
-            return None
         ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
         claimed, job = await change(self._store, job, ask)
         match claimed:

@@ -13,18 +13,17 @@ from typing import Any
 from uuid import uuid4
 
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
-from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
 from shared.blobs import Blobs
 from shared.jobs.mongo import MongoStore, connect
+from shared.mesh.appetite import Appetite
 from shared.mesh.declare import declare
+from shared.mesh.hands import Hands
 from shared.mesh.health import Health
 from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
 from shared.mesh.limit import time_limit
-from shared.mesh.lost import lost_as_error
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
@@ -35,9 +34,6 @@ from shared.telemetry import log_as_json
 from shared.topology import CONTROL, PREFETCH, Stage
 
 log = logging.getLogger(__name__)
-
-CANCEL_SECONDS = 5.0
-"""How long a drain waits for the broker to confirm that it sends no more."""
 
 CLOSING_SECONDS = 15.0
 """How long a stop may take beyond its drain, which takes twice the grace; then the process ends wherever it is."""
@@ -50,11 +46,23 @@ async def nothing() -> None:
 
 
 @dataclass(frozen=True)
+class Lifespan:
+    """What a service opens before it takes its first message, and closes after the drain."""
+
+    opening: Hook = nothing
+    closing: Hook = nothing
+
+
+NOTHING = Lifespan()
+
+
+@dataclass(frozen=True)
 class Subscription:
-    """A queue this service consumes, and what it does with each message."""
+    """A queue this service consumes, what it does with each message, and how many messages it has room for."""
 
     queue: str
     handle: Handle
+    appetite: Appetite = field(default_factory=Appetite)
 
 
 @dataclass
@@ -89,26 +97,24 @@ class Parts:
         await self.health.close()
 
 
-def serve(
-    parts: Parts, subscriptions: Sequence[Subscription], opening: Hook = nothing, closing: Hook = nothing
-) -> FastStream:
-    """Return the application: `opening` runs before the first message is taken, `closing` after the drain."""
+def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespan = NOTHING) -> FastStream:
+    """Return the application that handles the subscriptions' messages, and ends in order."""
     settings, prefetch = parts.settings, PREFETCH[parts.stage]
     url = with_heartbeat(settings.amqp_url)
     broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None)
     settler = Settler(parts.stage, parts.worker, parts.post)
-    consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
+    hands = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)
     watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)
     ending = ExitStack()
 
     async def start() -> None:
         await parts.open()
-        await opening()
+        await lifespan.opening()
 
     async def started() -> None:
-        for consumer in consumers:
-            _check_prefetch(consumer, prefetch)
+        for each in hands:
+            each.start(prefetch)
         watchdog.start()
         log.info("ready", extra={"worker": parts.worker})
 
@@ -116,11 +122,11 @@ def serve(
         # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it for ever.
         ending.enter_context(time_limit(2 * settings.grace + CLOSING_SECONDS))
         await watchdog.stop()
-        await asyncio.gather(*map(_cancel, consumers))
+        await asyncio.gather(*(each.stop() for each in hands))
         await parts.running.drain(settings.grace)
 
     async def stop() -> None:
-        await closing()
+        await lifespan.closing()
         await parts.close()
         ending.close()
 
@@ -129,7 +135,7 @@ def serve(
     )
 
 
-def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> RabbitSubscriber:
+def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> Hands:
     subscriber = broker.subscriber(
         RabbitQueue(subscription.queue, declare=False),
         channel=Channel(prefetch_count=prefetch),
@@ -138,11 +144,13 @@ def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, se
         decoder=_undecoded,
     )
 
+    hands = Hands(subscriber, subscription.appetite)
+
     @subscriber
     async def settle(body: Any) -> None:
-        await settler.settle(body, subscription.handle)
+        await settler.settle(body, lambda message: hands.take(message, subscription.handle))
 
-    return subscriber
+    return hands
 
 
 async def _undecoded(message: RabbitMessage) -> AbstractIncomingMessage:
@@ -159,24 +167,3 @@ def _listen_to_control(broker: RabbitBroker, running: Running) -> None:
     @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)
     async def obey(body: Any) -> None:
         running.stop(Order.model_validate_json(body.body).cancel)
-
-
-def _check_prefetch(consumer: RabbitSubscriber, prefetch: int) -> None:
-    channel = consumer._queue_obj.channel if consumer._queue_obj else None  # noqa: SLF001 - FastStream shows it nowhere
-    effective = getattr(channel, "_prefetch_count", None)
-    if effective != prefetch:
-        raise RuntimeError(f"{consumer.queue.name} is consumed with prefetch {effective}, not {prefetch}")
-
-
-async def _cancel(consumer: RabbitSubscriber) -> None:
-    # FastStream waits for its handlers before it cancels a consumer; until then every ack would bring a new message.
-    queue, tag = consumer._queue_obj, consumer._consumer_tag  # noqa: SLF001 - FastStream shows them nowhere
-    consumer._consumer_tag = None  # noqa: SLF001 - as above
-    if queue is not None and tag is not None and not queue.channel.is_closed:
-        try:
-            with lost_as_error():
-                async with asyncio.timeout(CANCEL_SECONDS):
-                    await queue.cancel(tag)
-        except (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError) as away:
-            # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.
-            log.warning("cannot tell the broker that %s is no longer consumed: %r", consumer.queue.name, away)

@@ -1,13 +1,16 @@
 """A stage's service: steps in, the executor on each, and nothing else to write for a new stage."""
 
+from collections.abc import Callable
+
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import FastStream
 
 from shared.blobs import Blobs
 from shared.jobs.claims import Rules
+from shared.mesh.appetite import Appetite, no_engine
 from shared.mesh.perform import Do, Worker
 from shared.mesh.run import Executor
-from shared.mesh.serve import Hook, Parts, Subscription, nothing, serve
+from shared.mesh.serve import NOTHING, Lifespan, Parts, Subscription, serve
 from shared.mesh.settle import Handle
 from shared.messages import StepMessage
 from shared.settings import Settings
@@ -21,26 +24,39 @@ def stage_service(
     do: Do,
     *,
     stand_in: Do | None = None,
-    opening: Hook = nothing,
-    closing: Hook = nothing,
+    capacity: Callable[[], int] = no_engine,
+    lifespan: Lifespan = NOTHING,
 ) -> FastStream:
-    """Return the application that performs the stage's steps with `do`."""
-    parts = Parts(stage, settings, blobs)
-    subscription = Subscription(work_queue(stage).name, steps(parts, do, stand_in))
-    return serve(parts, [subscription], opening, closing)
+    """Return the application that performs the stage's steps with `do`.
+
+    `capacity` is how much of what `work.weigh` is told may be in hand at once; without it a message is taken only when
+    another has been settled.
+    """
+    parts, appetite = Parts(stage, settings, blobs), Appetite(capacity)
+    subscription = Subscription(work_queue(stage).name, steps(parts, do, stand_in, appetite), appetite)
+    return serve(parts, [subscription], lifespan)
 
 
-def steps(parts: Parts, do: Do, stand_in: Do | None = None) -> Handle:
+def steps(parts: Parts, do: Do, stand_in: Do | None, appetite: Appetite) -> Handle:
     """Return the handler that runs the step a message asks for, joining it if this process runs it already."""
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)
     worker = Worker(
-        parts.stage, do, parts.worker, rules, settings.window, settings.heartbeat, settings.step_limit, stand_in
+        parts.stage,
+        do,
+        parts.worker,
+        rules,
+        settings.window,
+        settings.heartbeat,
+        settings.step_limit,
+        stand_in,
+        appetite,
     )
     executor = Executor(worker, parts.store, parts.post)
 
     async def handle(message: AbstractIncomingMessage) -> None:
         step = StepMessage.model_validate_json(message.body).step()
-        await parts.running.join(step, lambda stop: executor.run(step, stop))
+        with appetite.taken(step):
+            await parts.running.join(step, lambda stop: executor.run(step, stop))
 
     return handle

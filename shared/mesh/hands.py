@@ -1,0 +1,98 @@
+"""The consumers of a work queue: a service takes one message more while its engine has room for one more.
+
+Each consumer holds its prefetch and no more. What a service holds in all must follow what the messages turn out to
+weigh, and the broker offers nothing for that: a prefetch counts messages, holds for consumers that start after it, and
+the kind that a channel's consumers share is refused by RabbitMQ 4.3.
+"""
+
+import asyncio
+import logging
+
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+from faststream.rabbit.subscriber.usecase import RabbitSubscriber
+
+from shared.mesh.appetite import Appetite
+from shared.mesh.lost import lost_as_error
+from shared.mesh.settle import Handle
+
+log = logging.getLogger(__name__)
+
+ANSWER_SECONDS = 5.0
+"""How long the broker may take to confirm that a consumer is there or gone."""
+
+AWAY = (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError)
+
+
+class Hands:
+    """The consumers of one subscriber: its own first, one more whenever none is free and there is room."""
+
+    def __init__(self, consumer: RabbitSubscriber, appetite: Appetite) -> None:
+        self._consumer, self._appetite = consumer, appetite
+        self._tags, self._busy = set[str](), set[str]()
+        self._lock = asyncio.Lock()
+        self._raising = set[asyncio.Task[None]]()
+
+    def start(self, prefetch: int) -> None:
+        """Take over the subscriber's own consumer, and listen for room; raise RuntimeError if its prefetch is another.
+
+        FastStream ignores a subscriber's prefetch where the queue was declared on another channel.
+        """
+        channel = self._consumer._queue_obj.channel if self._consumer._queue_obj else None  # noqa: SLF001 - as below
+        effective = getattr(channel, "_prefetch_count", None)
+        if effective != prefetch:
+            raise RuntimeError(f"{self._consumer.queue.name} is consumed with prefetch {effective}, not {prefetch}")
+        tag, self._consumer._consumer_tag = self._consumer._consumer_tag, None  # noqa: SLF001 - FastStream shows it nowhere
+        self._tags = {tag} if tag else set()
+        self._appetite.changed = self._changed
+        self._changed()  # the first message may have come already
+
+    async def stop(self) -> None:
+        """Take no message any more; a broker that is away sends none either."""
+        self._appetite.changed = lambda: None
+        tags, self._tags = self._tags, set()
+        await asyncio.gather(*map(self._cancel, tags))
+
+    async def take(self, message: AbstractIncomingMessage, handle: Handle) -> None:
+        """Handle the message; the consumer that brought it goes, before the ack brings another, if it is not needed."""
+        tag = message.consumer_tag or ""
+        self._busy.add(tag)
+        try:
+            await handle(message)
+        finally:
+            self._busy.discard(tag)
+        async with self._lock:
+            free = self._tags - self._busy - {tag}
+            if tag in self._tags and len(self._tags) > 1 and (free or not self._appetite.room):
+                self._tags.discard(tag)
+                await self._cancel(tag)
+
+    def _changed(self) -> None:
+        if self._appetite.room and not self._tags - self._busy:
+            task = asyncio.create_task(self._raise())
+            self._raising.add(task)
+            task.add_done_callback(self._raising.discard)
+
+    async def _raise(self) -> None:
+        async with self._lock:
+            queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
+            if queue is None or not self._tags or self._tags - self._busy or not self._appetite.room:
+                return
+            try:
+                with lost_as_error():
+                    async with asyncio.timeout(ANSWER_SECONDS):
+                        self._tags.add(await queue.consume(self._consumer.consume))  # type: ignore[arg-type]  # as FastStream itself calls it
+            except AWAY as away:
+                log.warning("no further message can be taken from %s for now: %r", queue.name, away)
+
+    async def _cancel(self, tag: str) -> None:
+        queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
+        if queue is None or queue.channel.is_closed:
+            return
+        try:
+            with lost_as_error():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await queue.cancel(tag)
+        except AWAY as away:
+            # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.
+            log.warning("cannot tell the broker that %s is no longer consumed: %r", queue.name, away)

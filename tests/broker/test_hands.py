@@ -1,0 +1,125 @@
+"""How many messages a service holds over a real broker, by what they weigh."""
+
+import asyncio
+
+import pytest
+
+from shared.jobs.step import Step
+from shared.mesh.post import Count
+from shared.mesh.stage import stage_service
+from shared.mesh.work import Work
+from shared.topology import Happening, Lane, Stage, work_queue
+from shared.transcript import Output
+from tests.broker.conftest import Net
+from tests.broker.test_steps import cut, usual
+from tests.fakes.jobs import prepared
+
+pytestmark = pytest.mark.broker
+
+CAPACITY = 4
+QUEUE = work_queue(Stage.TRANSCRIBER).name
+
+
+class Engine:
+    """A stage that weighs its steps and holds each until it may go."""
+
+    def __init__(self, weight: int) -> None:
+        self._weight, self._over = weight, False
+        self._came = asyncio.Condition()
+        self.held: dict[Step, asyncio.Event] = {}
+        self.order: list[Step] = []
+
+    async def __call__(self, work: Work) -> Output:
+        """Weigh the step, hold it, and do as usual."""
+        self.held[work.step] = asyncio.Event()
+        self.order.append(work.step)
+        work.weigh(self._weight)
+        async with self._came:
+            self._came.notify_all()
+        if not self._over:
+            await self.held[work.step].wait()
+        del self.held[work.step]
+        return await usual(work)
+
+    async def has_taken(self, count: int) -> None:
+        """Return once so many steps came."""
+        async with asyncio.timeout(20), self._came:
+            await self._came.wait_for(lambda: len(self.order) >= count)
+
+    def release(self, count: int = 1) -> None:
+        """Let those steps go that came first."""
+        for event in list(self.held.values())[:count]:
+            event.set()
+
+    def end(self) -> None:
+        """Let all steps go, and hold none any more."""
+        self._over = True
+        self.release(len(self.held))
+
+
+async def two_chunks(work: Work) -> Output:
+    """Prepare a recording of two chunks: both are queued at once, and nothing follows them."""
+    del work
+    return prepared(2)
+
+
+async def transcriber(net: Net, engine: Engine, jobs: int) -> None:
+    """Queue two chunks of each of the jobs, then start a transcriber with the engine."""
+    await net.stages(two_chunks, Stage.DOWNLOADER)
+    for _ in range(jobs):
+        await net.submit(diarize=False)
+    await waiting(net, 2 * jobs)
+    await net.run(stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, capacity=lambda: CAPACITY))
+
+
+async def waiting(net: Net, messages: int) -> Count:
+    """Return the queue's count once so many messages wait in it: the broker tells nobody."""
+    async with asyncio.timeout(20):
+        while (count := await net.parts.post.count(QUEUE)).messages != messages:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.05)
+    return count
+
+
+@pytest.mark.parametrize(("weight", "fitting"), [(1, 4), (2, 2), (9, 1)])
+async def test_a_service_takes_what_fits_into_its_engine_and_leaves_the_rest_to_others(
+    net: Net, weight: int, fitting: int
+) -> None:
+    """Four light steps, two heavier ones or one too heavy for the engine; the broker keeps all others in lane order."""
+    engine = Engine(weight)
+    await transcriber(net, engine, 4)
+    await engine.has_taken(fitting)
+    assert (await waiting(net, 8 - fitting)).consumers == fitting
+    engine.release()
+    await engine.has_taken(fitting + 1)
+    await waiting(net, 7 - fitting)
+    engine.end()
+    await net.close()
+
+
+async def test_an_urgent_step_is_taken_as_soon_as_anything_has_ended(net: Net) -> None:
+    """However many wait: what is taken next is what the broker has first."""
+    engine = Engine(2)
+    await transcriber(net, engine, 4)
+    await engine.has_taken(2)
+    urgent = await net.submit(Lane.URGENT, diarize=False)
+    await waiting(net, 8)
+    engine.release()
+    await engine.has_taken(3)
+    assert engine.order[2].job == urgent.id
+    engine.end()
+    await net.close()
+
+
+async def test_a_lost_connection_leaves_a_service_that_goes_on_taking(net: Net) -> None:
+    """Its consumers come back, what it held is joined and not done twice, and the jobs end."""
+    engine = Engine(1)
+    await net.stages(usual, Stage.DOWNLOADER, Stage.ENHANCER)
+    app = stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, capacity=lambda: CAPACITY)
+    await net.run(app)
+    jobs = [await net.submit(diarize=False) for _ in range(3)]
+    await engine.has_taken(4)
+    await cut(app)
+    engine.end()
+    ended = {(await net.until(lambda event: event.happening is Happening.COMPLETED)).job for _ in jobs}
+    assert ended == {job.id for job in jobs}
+    assert len(engine.order) == len(set(engine.order)) == 9
