@@ -37,7 +37,7 @@ SEGMENTED = 0.45
 """How much of the work is done when the windows are segmented, on a CPU."""
 
 
-class _NoPlda(PLDA):
+class NoPlda(PLDA):
     """Stands where pyannote would fetch a PLDA from the hub, which agglomerative clustering never asks."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class PyannoteEngine:
             segmentation=str(self._store.fetch(SPEECH) / "pytorch_model.bin"),
             embedding=CamPlusPlus(self._store.fetch(VOICES)),
             embedding_exclude_overlap=True,
-            plda=_NoPlda(),
+            plda=NoPlda(),
             clustering="AgglomerativeClustering",
         )
         return pipeline.instantiate({"segmentation": {"min_duration_off": 0.0}, "clustering": CLUSTERING})
