@@ -54,6 +54,7 @@ async def run(size: Size) -> Measured:
             mongo_url=local.mongo_url,
             mongo_database=f"bench_{uuid4().hex[:12]}",
             blobs_url=f"file://{size.home}/blobs",
+            log_level="WARNING",
         )
         for legs in LEGS * ROUNDS:
             await _measure(settings, Legs(*legs), measured)

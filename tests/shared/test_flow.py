@@ -15,7 +15,7 @@ from shared.jobs.replay import replay
 from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.topology import Stage
-from shared.transcript import Output
+from shared.transcript import Diarization, Output
 from tests.fakes.jobs import chunk_text, diarization, heard_piece, new_job, prepared, published
 
 RULES = Rules(3, 20.0)
@@ -122,6 +122,12 @@ def test_a_step_whose_message_was_confirmed_is_not_posted_again() -> None:
     assert flow.unposted(moved.job, 2) == (step,)
     marked = moved.job.steps[step.key].model_copy(update={"posted": now()})
     assert flow.unposted(moved.job.model_copy(update={"steps": {step.key: marked}}), 2) == ()
+
+
+def test_what_the_diarizer_made_is_read_as_what_it_was() -> None:
+    """A piece and a result, as they are kept, are told apart; so are the smallest of them."""
+    for made in (heard_piece(3), diarization(), Diarization()):
+        assert flow.OUTPUTS[Stage.DIARIZER].validate_python(made.model_dump(mode="json")) == made
 
 
 def test_every_stage_that_makes_something_has_its_output_named() -> None:
