@@ -1,10 +1,14 @@
 """Which stages follow which, as data, and the one pure function that says what comes next."""
 
+from typing import Any
+
+from pydantic import TypeAdapter
+
 from shared.jobs.document import Job
 from shared.jobs.states import ADMITTED, StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
-from shared.transcript import ChunkText, Delivered, Diarization, Output, Prepared, Published
+from shared.transcript import ChunkText, Delivered, Diarization, HeardPiece, Prepared, Published
 
 # Every stage that works on the recording, behind those whose outputs it needs.
 FLOW: dict[Stage, tuple[Stage, ...]] = {
@@ -15,13 +19,17 @@ FLOW: dict[Stage, tuple[Stage, ...]] = {
     Stage.NOTIFIER: (),
 }
 
-OUTPUTS: dict[Stage, type[Output]] = {
-    Stage.DOWNLOADER: Prepared,
-    Stage.TRANSCRIBER: ChunkText,
-    Stage.DIARIZER: Diarization,
-    Stage.ENHANCER: Published,
-    Stage.NOTIFIER: Delivered,
+# What the stages make, and how it is read; the fields of the diarizer's two outputs tell them apart.
+OUTPUTS: dict[Stage, TypeAdapter[Any]] = {
+    Stage.DOWNLOADER: TypeAdapter(Prepared),
+    Stage.TRANSCRIBER: TypeAdapter(ChunkText),
+    Stage.DIARIZER: TypeAdapter(Diarization | HeardPiece),
+    Stage.ENHANCER: TypeAdapter(Published),
+    Stage.NOTIFIER: TypeAdapter(Delivered),
 }
+
+PIECE_SECONDS = 180.0
+"""A recording that has two pieces of this length, or more, is listened to by several diarizers."""
 
 # A job completes without these when they give up, with a warning, unless it asked to be strict; True where something
 # must stand in for the output, because the result is made of it.
@@ -32,13 +40,44 @@ OUTSIDE = {Stage.NOTIFIER}
 
 
 def parts(job: Job, stage: Stage) -> range:
-    """Return the parts of the stage that the job needs, once the stage's predecessors are over."""
-    chunks = job.facts.chunks or 0
+    """Return the parts of the stage that the job needs as it stands, once the stage's predecessors are over.
+
+    The diarizer's join comes when all pieces have been heard; when one was given up on, none is begun any more.
+    """
+    if stage is not Stage.DIARIZER or not (count := pieces(job)):
+        return range(total(job, stage))
+    known = [job.steps.get(Step(job.id, stage, part).key) for part in range(count)]
+    begun = [record for record in known if record is not None]
+    if any(record.state is StepState.DEAD for record in begun):
+        return range(len(begun))
+    return range(total(job, stage) if sum(record.over for record in begun) == count else count)
+
+
+def total(job: Job, stage: Stage) -> int:
+    """Return how many parts the stage has in all, if none is given up on."""
     if stage is Stage.TRANSCRIBER:
-        return range(chunks)
+        return job.facts.chunks or 0
     if stage is Stage.DIARIZER:
-        return range(1 if job.options.diarize and chunks else 0)
-    return range(1)
+        count = pieces(job)
+        return count + (count > 1)
+    return 1
+
+
+def pieces(job: Job) -> int:
+    """Return in how many pieces the diarizer hears the recording; more than one are joined by the part that follows."""
+    if not (job.options.diarize and job.facts.chunks):
+        return 0
+    return max(1, int((job.facts.duration or 0.0) // PIECE_SECONDS))
+
+
+def joins(job: Job, step: Step) -> bool:
+    """Whether the step makes one result of what its stage's other parts made."""
+    return step.stage is Stage.DIARIZER and step.part > 0 and step.part == pieces(job)
+
+
+def needs(job: Job, step: Step) -> tuple[Stage, ...]:
+    """Return the stages whose outputs the step works on."""
+    return (*FLOW[step.stage], step.stage) if joins(job, step) else FLOW[step.stage]
 
 
 def over(job: Job, stage: Stage) -> bool:

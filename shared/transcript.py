@@ -103,6 +103,12 @@ class Diarization(Output):
     versions: dict[str, str] = Field(default_factory=dict)
 
 
+class HeardPiece(Output):
+    """What the diarizer heard in one piece of a long recording: the key of the object that holds it."""
+
+    heard: str
+
+
 class Speaker(Shape):
     """A voice of the recording and the seconds it talks."""
 

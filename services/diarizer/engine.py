@@ -2,17 +2,27 @@
 
 import threading
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import torch
 
 from services.diarizer.campplus import NAME as VOICES
 from services.diarizer.campplus import CamPlusPlus
-from services.diarizer.pyannote_audio import PLDA, Pipeline, SpeakerDiarization
+from services.diarizer.embedding import embedded
+from services.diarizer.heard import Heard
+from services.diarizer.pyannote_audio import (
+    PLDA,
+    Pipeline,
+    PyanNet,
+    SlidingWindow,
+    SlidingWindowFeature,
+    SpeakerDiarization,
+    segmentation,
+)
+from services.diarizer.segmentation import STEP, WINDOW, prepare, segmented, whole
 from services.diarizer.settings import OFFLINE, DiarizerSettings
+from services.diarizer.stage import Samples
 from shared.mesh.outcomes import GiveUp
 from shared.models import ModelStore
 from shared.transcript import SAMPLE_RATE, Turn
@@ -23,11 +33,11 @@ CLUSTERING = {"method": "centroid", "threshold": 0.8, "min_cluster_size": 12}
 """For CAM++ voices. pyannote's sample (two people): error 0.052 at every threshold from 0.55 to 0.95; the sample 20
 times over: 0.057 from 0.75 to 0.95, and below that a third person who is not there."""
 
-SHARES = {"segmentation": (0.0, 0.2), "speaker_counting": (0.2, 0.0), "embeddings": (0.2, 0.8)}
-"""Where a leg of the pipeline begins, and its part of the time, on a CPU; what comes after them takes none."""
+SEGMENTED = 0.45
+"""How much of the work is done when the windows are segmented, on a CPU."""
 
 
-class _NoPlda(PLDA):
+class NoPlda(PLDA):
     """Stands where pyannote would fetch a PLDA from the hub, which agglomerative clustering never asks."""
 
     def __init__(self) -> None:
@@ -49,33 +59,44 @@ class PyannoteEngine:
         return self._settings.diarizer_model
 
     @property
+    def overlap(self) -> float:
+        """The seconds by which the last window that begins in a piece reaches into the next."""
+        return (WINDOW - STEP) / SAMPLE_RATE
+
+    @property
     def versions(self) -> dict[str, str]:
         """The versions of what decides the result."""
         return {name: version(name) for name in ("pyannote.audio", "torch")}
 
-    def diarize(
-        self,
-        samples: np.ndarray[tuple[int], np.dtype[np.float32]],
-        *,
-        num_speakers: int | None,
-        min_speakers: int | None,
-        max_speakers: int | None,
-        on_progress: Callable[[float], None],
-    ) -> list[Turn]:
-        """Return who speaks when in 16 kHz mono samples between -1 and 1; turns may overlap.
+    def listen(self, samples: Samples, on_progress: Callable[[float], None]) -> Heard:
+        """Return what is heard in 16 kHz mono samples between -1 and 1: a recording, or a piece of one.
 
-        `on_progress` hears fractions after each batch; what it raises ends the run. Raises what `ModelStore.fetch`
-        does, and GiveUp if the model is no pipeline that finds speakers.
+        A piece begins a whole number of groups of windows after the recording does, and all but the last reach
+        `overlap` seconds into the next. `on_progress` hears fractions before each batch; what it raises ends the run.
+        Raises what `ModelStore.fetch` does, and GiveUp if the model is no pipeline that finds speakers.
         """
         torch.set_num_threads(self._settings.diarizer_threads)
-        found = self._loaded()(
-            {"waveform": torch.from_numpy(samples)[None], "sample_rate": SAMPLE_RATE, "uri": "recording"},
-            num_speakers=num_speakers,
-            min_speakers=min_speakers,
-            max_speakers=max_speakers,
-            hook=partial(_heard, on_progress),
-        )
-        tracks = found.speaker_diarization.itertracks(yield_label=True)
+        pipeline, heard = self._loaded(), whole(torch.from_numpy(samples))
+        at_once = self._settings.diarizer_segmentation_batch
+        active = segmented(segmentation(pipeline), heard, at_once, _within(on_progress, 0.0, SEGMENTED))
+        voices = embedded(pipeline, heard, active, _within(on_progress, SEGMENTED, 1.0))
+        on_progress(1.0)
+        return Heard(active, voices)
+
+    def tell_apart(
+        self, heard: Heard, *, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None
+    ) -> list[Turn]:
+        """Return who speaks when in a whole recording; turns may overlap. Raises what `listen` does."""
+        windows = SlidingWindow(start=0.0, duration=WINDOW / SAMPLE_RATE, step=STEP / SAMPLE_RATE)
+        pipeline = self._loaded()
+        # A pipeline in training takes from the file what it has computed of it before.
+        known = {
+            "uri": "recording",
+            pipeline.CACHED_SEGMENTATION: SlidingWindowFeature(heard.active, windows),
+            "training_cache/embeddings": {"embeddings": heard.voices},
+        }
+        bounds = {"num_speakers": num_speakers, "min_speakers": min_speakers, "max_speakers": max_speakers}
+        tracks = pipeline.apply(known, **bounds).speaker_diarization.itertracks(yield_label=True)
         return [Turn(start=span.start, end=span.end, speaker=label) for span, _, label in tracks]
 
     def _loaded(self) -> Any:
@@ -86,8 +107,9 @@ class PyannoteEngine:
 
     def _load(self) -> Any:
         pipeline = self._offline() if self.model == OFFLINE else self._named()
-        pipeline.segmentation_batch_size = self._settings.diarizer_segmentation_batch
+        prepare(segmentation(pipeline).model)
         pipeline.embedding_batch_size = self._settings.diarizer_embedding_batch
+        pipeline.training = True
         return pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
 
     def _offline(self) -> Any:
@@ -95,7 +117,7 @@ class PyannoteEngine:
             segmentation=str(self._store.fetch(SPEECH) / "pytorch_model.bin"),
             embedding=CamPlusPlus(self._store.fetch(VOICES)),
             embedding_exclude_overlap=True,
-            plda=_NoPlda(),
+            plda=NoPlda(),
             clustering="AgglomerativeClustering",
         )
         return pipeline.instantiate({"segmentation": {"min_duration_off": 0.0}, "clustering": CLUSTERING})
@@ -103,24 +125,20 @@ class PyannoteEngine:
     def _named(self) -> Any:
         folder = self._store.fetch(self.model)
         pipeline = Pipeline.from_pretrained(folder) if (folder / "config.yaml").is_file() else None
-        if not isinstance(pipeline, SpeakerDiarization):
+        if not (isinstance(pipeline, SpeakerDiarization) and _is_usual(segmentation(pipeline))):
             raise GiveUp(
-                f"'{self.model}' is no pyannote speaker diarization pipeline; set SCRIBE_DIARIZER_MODEL to one"
+                f"'{self.model}' is no pyannote speaker diarization pipeline over PyanNet's windows of 10 s, one each "
+                "second; set SCRIBE_DIARIZER_MODEL to one"
             )
         return pipeline
 
 
-def _heard(
-    on_progress: Callable[[float], None],
-    leg: str,
-    _artefact: object,
-    *,
-    file: object = None,  # noqa: ARG001 - pyannote decides how it calls a hook
-    total: int | None = None,
-    completed: int | None = None,
-) -> None:
-    """Tell how far the pipeline is, given that `completed` of a leg's `total` batches are done."""
-    start, share = SHARES.get(leg, (1.0, 0.0))
-    # The last batch of windows counts as a full one, so `completed` may end above `total`.
-    done = min(1.0, completed / total) if total and completed is not None else 1.0
-    on_progress(start + share * float(done))
+def _is_usual(inference: Any) -> bool:
+    grid = round(inference.duration * SAMPLE_RATE), round(inference.step * SAMPLE_RATE)
+    powerset = getattr(inference.model.specifications, "powerset", False)
+    return isinstance(inference.model, PyanNet) and powerset and grid == (WINDOW, STEP)
+
+
+def _within(told: Callable[[float], None], start: float, end: float) -> Callable[[float], None]:
+    """Return how a leg of the work, from `start` to `end` of the whole, tells its own fraction."""
+    return lambda fraction: told(start + (end - start) * fraction)

@@ -9,6 +9,7 @@ either, as pyannote gets waveforms here. And pyannote reports each run to its ma
 import sys
 import warnings
 from types import ModuleType
+from typing import Any
 
 _without = ModuleType("torchaudio._extension")
 vars(_without).update(_IS_TORCHAUDIO_EXT_AVAILABLE=False, fail_if_no_align=lambda function: function)
@@ -18,10 +19,33 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly")
     from pyannote.audio import Model, Pipeline
     from pyannote.audio.core.plda import PLDA
+    from pyannote.audio.models.segmentation import PyanNet
     from pyannote.audio.pipelines import SpeakerDiarization
     from pyannote.audio.telemetry import set_telemetry_metrics
+    from pyannote.core import SlidingWindow, SlidingWindowFeature
     from torchaudio.compliance.kaldi import fbank
 
 set_telemetry_metrics(enabled=False)
 
-__all__ = ["PLDA", "Model", "Pipeline", "SpeakerDiarization", "fbank"]
+__all__ = [
+    "PLDA",
+    "Model",
+    "Pipeline",
+    "PyanNet",
+    "SlidingWindow",
+    "SlidingWindowFeature",
+    "SpeakerDiarization",
+    "embedding",
+    "fbank",
+    "segmentation",
+]
+
+
+def segmentation(pipeline: Any) -> Any:
+    """Return the inference that tells a pipeline who speaks when in a window."""
+    return pipeline._segmentation  # noqa: SLF001 - pyannote has no other way to run a pipeline's legs by themselves
+
+
+def embedding(pipeline: Any) -> Any:
+    """Return what tells a pipeline how a voice sounds: called with waveforms and masks."""
+    return pipeline._embedding  # noqa: SLF001 - as above

@@ -64,8 +64,9 @@ def _segments(work: Work) -> Iterable[Segment]:
 
 
 def _models(work: Work) -> dict[str, str]:
-    named = {stage: outputs[0] for stage, outputs in work.inputs.items() if outputs}
-    return {stage: output.model for stage, output in named.items() if isinstance(output, ChunkText | Diarization)}
+    made = [(stage, output) for stage, outputs in work.inputs.items() for output in outputs]
+    named = [(stage, output.model) for stage, output in made if isinstance(output, ChunkText | Diarization)]
+    return dict(reversed(named))  # the first of each stage
 
 
 def _versions(work: Work) -> dict[str, str]:

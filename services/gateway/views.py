@@ -58,7 +58,7 @@ def view(job: Job) -> JobView:
 
 def _stage(job: Job, stage: Stage) -> StageView:
     records = [record for key, record in job.steps.items() if key.rpartition("-")[0] == stage]
-    total = max(len(flow.parts(job, stage)), len(records))
+    total = max(flow.total(job, stage), len(records))
     done = sum(record.state in ENDED for record in records)
     shares = sum(1.0 if record.state in ENDED else record.progress for record in records)
     errors = [record.error for record in records if record.error]

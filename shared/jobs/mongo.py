@@ -107,7 +107,7 @@ class MongoStore:
         apart = await self._apart([f"{step}/{record.winner}" for step, record in won.items() if not record.output])
         bodies = {step: record.output or apart[f"{step}/{record.winner}"] for step, record in won.items()}
         return {
-            stage: tuple(OUTPUTS[stage].model_validate(body) for step, body in bodies.items() if step.stage is stage)
+            stage: tuple(OUTPUTS[stage].validate_python(body) for step, body in bodies.items() if step.stage is stage)
             for stage in stages
         }
 

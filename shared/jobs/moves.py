@@ -56,7 +56,8 @@ def bury(job: Job, step: Step, attempt: int, reason: str, output: Output | None,
     dead = with_step(job, step, StepState.DEAD, ended=now, error=reason, **made)
     warning = warned(step, reason)
     if step.stage in flow.OUTSIDE or _degrades(job, step, output):
-        degraded = dead.model_copy(update={"warnings": (*dead.warnings, warning)})
+        new = () if warning in dead.warnings else (warning,)  # pieces may give up for one reason
+        degraded = dead.model_copy(update={"warnings": (*dead.warnings, *new)})
         return moved(job, degraded if output is None else learned(degraded, output), now, window)
     failed = _without_open_steps(at(dead, JobState.FAILED, now), now).model_copy(update={"error": warning})
     return moved(job, told(failed, [events.failed(failed)], now), now, window)

@@ -17,8 +17,9 @@ RESULT = ("transcript", "words", "speakers")
 def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
     """Return the job with the dead step queued again, and with it all that must be done again because of it.
 
-    A failed job runs on where it failed; a job completed without an optional stage makes its result anew. Nothing
-    changes if the step is not dead (it was replayed before) or the job was cancelled, but for its deliveries.
+    A failed job runs on where it failed; a job completed without an optional stage makes its result anew, and that
+    takes all the stage's dead steps. Nothing changes if the step is not dead (it was replayed before) or the job was
+    cancelled, but for its deliveries.
     """
     record = job.record(step)
     over = job.state is JobState.CANCELLED and step.stage not in flow.OUTSIDE
@@ -32,14 +33,18 @@ def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
 
 
 def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
+    lifted = {warned(step, reason)}
     for key, record in job.steps.items():
         other = Step.of(job.id, key)
-        undone = record.state is StepState.DROPPED or (record.over and follows(other.stage, step.stage))
+        beside = record.state is StepState.DEAD and other.stage is step.stage
+        undone = record.state is StepState.DROPPED or beside or (record.over and follows(other.stage, step.stage))
+        if beside:
+            lifted.add(warned(other, record.error or ""))
         if undone and other.stage not in flow.OUTSIDE:
             job = _again(job, other)
     if job.state in TERMINAL:
         job = at(job, JobState.RUNNING, now)
-    warnings = tuple(each for each in job.warnings if each != warned(step, reason))
+    warnings = tuple(each for each in job.warnings if each not in lifted)
     facts = job.facts.model_copy(update=dict.fromkeys(RESULT))
     return job.model_copy(update={"warnings": warnings, "facts": facts, "error": None})
 

@@ -8,7 +8,11 @@ from shared.topology import Stage
 
 @dataclass(frozen=True, order=True)
 class Step:
-    """(job, stage, part): `part` is the chunk's index for the transcriber, the delivery for the notifier, else 0."""
+    """(job, stage, part): what one message asks for.
+
+    `part` is the chunk's index for the transcriber, the piece's (or, behind the last, the join) for the diarizer, the
+    delivery for the notifier, else 0.
+    """
 
     job: str
     stage: Stage

@@ -32,9 +32,9 @@ async def tell_progress(post: Post, job: Job, step: Step, fraction: float) -> No
     """Publish how much of the step, and of its stage, is done; progress carries the job's last sequence number."""
     if step.stage in flow.OUTSIDE:
         return
-    parts = flow.parts(job, step.stage)
-    done = sum(job.over(step.stage, part) for part in parts if part != step.part)
-    stage_fraction = min(1.0, (done + fraction) / max(len(parts), 1))
+    total = flow.total(job, step.stage)
+    done = sum(job.over(step.stage, part) for part in range(total) if part != step.part)
+    stage_fraction = min(1.0, (done + fraction) / max(total, 1))
     body = {"stage": step.stage, "part": step.part, "fraction": fraction, "stage_fraction": stage_fraction}
     await post.event(
         Event(

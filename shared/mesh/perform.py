@@ -86,7 +86,7 @@ async def _with_pulse(
 ) -> Output:
     beat = partial(store.beat, held.step, held.attempt)
     async with Pulse(lambda fraction: beat(fraction, now()), tell, stop, worker.heartbeat) as pulse:
-        inputs = await store.outputs(held.job, flow.FLOW[worker.stage])
+        inputs = await store.outputs(held.job, flow.needs(held.job, held.step))
         weigh = partial(worker.appetite.weigh, held.step)
         try:
             return await worker.do(Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress, weigh))
@@ -107,7 +107,7 @@ async def _dead(held: Held, worker: Worker, store: JobStore, reason: str, failur
     if worker.stand_in is None or held.job.options.strict:
         return Dead(reason, failure)
     try:
-        inputs = await store.outputs(held.job, flow.FLOW[worker.stage])
+        inputs = await store.outputs(held.job, flow.needs(held.job, held.step))
         return Dead(reason, failure, await worker.stand_in(Work(held.job, held.step, held.attempt, inputs)))
     except Exception as second:
         log.exception("nothing could stand in for the stage")

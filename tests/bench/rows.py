@@ -1,6 +1,16 @@
 """The table's rows, in order; each comes from the module that measures it."""
 
-from tests.bench import busy, decoded_once, front_end, long_jobs, short_jobs, split_file, urgent
+from tests.bench import (
+    busy,
+    decoded_once,
+    diarization,
+    front_end,
+    long_jobs,
+    short_jobs,
+    side_by_side,
+    split_file,
+    urgent,
+)
 from tests.bench.row import Row
 
 ROWS: tuple[Row, ...] = (
@@ -11,4 +21,6 @@ ROWS: tuple[Row, ...] = (
     split_file.ROW,
     decoded_once.ROW,
     front_end.ROW,
+    side_by_side.ROW,
+    diarization.ROW,
 )

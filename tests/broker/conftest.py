@@ -101,7 +101,7 @@ async def net(parts: LocalParts, tmp_path: Path) -> AsyncIterator[Net]:
     mesh = Parts(Stage.INTAKE, settings, ObjectStore(settings.blobs_url))
     await mesh.post.open()
     await mesh.store.prepare()
-    async with _listening(settings) as heard:
+    async with listening(settings) as heard:
         made = Net(settings, mesh, heard)
         yield made
         await made.close()
@@ -110,7 +110,8 @@ async def net(parts: LocalParts, tmp_path: Path) -> AsyncIterator[Net]:
 
 
 @asynccontextmanager
-async def _listening(settings: Settings) -> AsyncIterator[asyncio.Queue[Event]]:
+async def listening(settings: Settings) -> AsyncIterator[asyncio.Queue[Event]]:
+    """Declare the topology, its queues empty, and yield the events that are told from now on."""
     await declare(settings.amqp_url)
     heard: asyncio.Queue[Event] = asyncio.Queue()
 

@@ -7,6 +7,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
+
+from services.diarizer.heard import Heard
 from services.transcriber.speech import Language, Samples
 from shared.options import Options
 from shared.transcript import SAMPLE_RATE, Segment, Span, Turn, Word
@@ -78,18 +81,20 @@ class StandInVoices:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
 
-    def diarize(
-        self,
-        samples: Samples,
-        *,
-        num_speakers: int | None,
-        min_speakers: int | None,
-        max_speakers: int | None,
-        on_progress: Callable[[float], None],
-    ) -> list[Turn]:
-        """Return the turns, after a look at whether anybody still wants them."""
-        del min_speakers, max_speakers
-        time.sleep(VOICES_SECONDS if num_speakers == SLOW_VOICES else self._seconds)
+    overlap = 0.0
+
+    def listen(self, samples: Samples, on_progress: Callable[[float], None]) -> Heard:
+        """Hear a window of nothing each second, after a look at whether anybody still wants it."""
+        time.sleep(self._seconds)
         on_progress(0.5)
-        ends = range(0, int(len(samples) / SAMPLE_RATE) + 1, 2)
+        nothing = np.zeros((int(len(samples) / SAMPLE_RATE), 1, 1), np.float32)
+        return Heard(nothing, nothing)
+
+    def tell_apart(
+        self, heard: Heard, *, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None
+    ) -> list[Turn]:
+        """Return the turns; they take their time if so many voices are asked for."""
+        del min_speakers, max_speakers
+        time.sleep(VOICES_SECONDS if num_speakers == SLOW_VOICES else 0.0)
+        ends = range(0, len(heard.active) + 1, 2)
         return [Turn(start=at, end=at + 2.0, speaker=f"voice {at // 2 % 2}") for at in ends]

@@ -10,7 +10,7 @@ from shared.jobs.moves import opened
 from shared.jobs.states import JobState
 from shared.options import Options
 from shared.topology import Lane
-from shared.transcript import Chunk, ChunkText, Diarization, Prepared, Published, Segment, Span, Turn
+from shared.transcript import Chunk, ChunkText, Diarization, HeardPiece, Prepared, Published, Segment, Span, Turn
 
 WINDOW = 2
 
@@ -31,13 +31,13 @@ def new_job(lane: Lane = Lane.NORMAL, **options: Any) -> Moved:
     return opened(job, WINDOW)
 
 
-def prepared(chunks: int = 3) -> Prepared:
-    """Return a downloader's output with chunks of ten seconds."""
+def prepared(chunks: int = 3, duration: float | None = None) -> Prepared:
+    """Return a downloader's output with chunks of ten seconds, of a recording with silence behind them."""
     cuts = tuple(
         Chunk(index=i, start=i * 10.0, end=i * 10.0 + 10, windows=(Span(start=i * 10.0, end=i * 10.0 + 9),))
         for i in range(chunks)
     )
-    return Prepared(original="o", pcm="p", sha256="0" * 64, bytes=1, duration=chunks * 10.0, chunks=cuts)
+    return Prepared(original="o", pcm="p", sha256="0" * 64, bytes=1, duration=duration or chunks * 10.0, chunks=cuts)
 
 
 def chunk_text(index: int, text: str = "שלום") -> ChunkText:
@@ -49,6 +49,11 @@ def chunk_text(index: int, text: str = "שלום") -> ChunkText:
 def diarization() -> Diarization:
     """Return a diarizer's output with one voice."""
     return Diarization(turns=(Turn(start=0, end=10, speaker="SPEAKER_00"),), model="offline")
+
+
+def heard_piece(part: int) -> HeardPiece:
+    """Return a diarizer's output for one piece of a long recording."""
+    return HeardPiece(heard=f"jobs/acme/x/heard.{part}.1.npz")
 
 
 def published() -> Published:

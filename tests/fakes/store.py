@@ -80,7 +80,8 @@ class MemoryStore:
 
     def _output(self, step: Step, record: StepRecord) -> Output:
         if record.output:
-            return OUTPUTS[step.stage].model_validate(record.output)
+            output: Output = OUTPUTS[step.stage].validate_python(record.output)
+            return output
         return self.made[step, record.winner or 0]
 
     async def remember(self, entries: Sequence[Entry]) -> None:

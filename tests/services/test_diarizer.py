@@ -21,10 +21,14 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 from services.diarizer.campplus import CamPlusPlus, batches, network
 from services.diarizer.engine import PyannoteEngine
+from services.diarizer.heard import Heard
+from services.diarizer.sameness import alike
+from services.diarizer.segmentation import prepare
 from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import Samples, diarize
+from shared import flow
 from shared.blobs import ObjectStore
-from shared.jobs.document import Job
+from shared.jobs.document import Facts, Job
 from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
@@ -32,9 +36,10 @@ from shared.mesh.work import Work
 from shared.models import ModelStore, ModelUnavailable, NoSuchModel
 from shared.options import Options
 from shared.topology import Lane, Stage
-from shared.transcript import SAMPLE_RATE, Chunk, Prepared, Turn
+from shared.transcript import SAMPLE_RATE, Chunk, HeardPiece, Prepared, Turn
 
 # Only now, as the engine's imports make pyannote.audio importable.
+from pyannote.audio import Model  # isort: skip
 from pyannote.audio.core.task import Problem, Resolution, Specifications  # isort: skip
 from pyannote.audio.models.embedding import WeSpeakerResNet34  # isort: skip
 
@@ -48,23 +53,32 @@ class Spoken:
         self.model, self.versions = "spoken", {"spoken": "1"}
         self.turns, self.error, self.asked = turns, error, {}
 
-    def diarize(self, samples: Samples, *, on_progress: Callable[[float], None], **asked: int | None) -> list[Turn]:
-        """Report half way, then answer."""
-        self.asked = {"samples": samples, **asked}
+    overlap = 9.0
+
+    def listen(self, samples: Samples, on_progress: Callable[[float], None]) -> Heard:
+        """Report half way, then hear one window that counts the samples."""
+        self.asked = {"samples": samples}
         on_progress(0.5)
         if self.error:
             raise self.error
+        return Heard(np.full((1, 1, 1), len(samples), np.float32), np.zeros((1, 1, 1), np.float32))
+
+    def tell_apart(self, heard: Heard, **asked: int | None) -> list[Turn]:
+        """Answer."""
+        self.asked |= {"heard": heard, **asked}
         return self.turns
 
 
-def work(samples: int, **options: Any) -> Work:
-    """One attempt at diarizing a recording of that many samples, all of it one chunk."""
+def work(samples: int, part: int = 0, pieces: tuple[HeardPiece, ...] = (), **options: Any) -> Work:
+    """One attempt at diarizing, or a part of it, a recording of that many samples, all of it one chunk."""
     now, duration = datetime.now(UTC), samples / SAMPLE_RATE
     asked = Options(source={"url": "https://example.test/a.wav"}, **options)
-    job = Job(id="j", tenant="t", lane=Lane.NORMAL, state=JobState.RUNNING, options=asked, created=now, updated=now)
+    at = {"created": now, "updated": now, "facts": Facts(duration=duration, chunks=1)}
+    job = Job(id="j", tenant="t", lane=Lane.NORMAL, state=JobState.RUNNING, options=asked, **at)
     chunk = Chunk(start=0, end=duration, index=0, windows=())
     prepared = Prepared(original="o", pcm="p", sha256="", bytes=0, duration=duration, chunks=(chunk,))
-    return Work(job, Step("j", Stage.DIARIZER), inputs={Stage.DOWNLOADER: (prepared,)})
+    inputs = {Stage.DOWNLOADER: (prepared,), Stage.DIARIZER: pieces}
+    return Work(job, Step("j", Stage.DIARIZER, part), inputs=inputs)
 
 
 async def blobs(pcm: bytes) -> ObjectStore:
@@ -107,7 +121,20 @@ async def test_the_engine_gets_every_sample_and_what_the_job_asked() -> None:
     spoken = Spoken([])
     await diarize(work(count, min_speakers=2, max_speakers=4), spoken, await blobs(pcm.tobytes()))
     assert np.array_equal(spoken.asked.pop("samples"), pcm.astype(np.float32) / 32768)
+    assert spoken.asked.pop("heard").active.item() == count
     assert spoken.asked == {"num_speakers": None, "min_speakers": 2, "max_speakers": 4}
+
+
+async def test_a_long_recording_is_heard_in_pieces_that_are_joined() -> None:
+    """Pieces overlap by what the engine asks, the last takes the rest, and only the join tells the speakers apart."""
+    seconds = round(2.5 * flow.PIECE_SECONDS)
+    store, spoken = await blobs(bytes(2 * SAMPLE_RATE * seconds)), Spoken([turn(0, 1, "a")])
+    pieces = tuple([await diarize(work(seconds * SAMPLE_RATE, part), spoken, store) for part in (0, 1)])
+    assert [piece.heard for piece in pieces] == ["jobs/t/j/heard.0.1.npz", "jobs/t/j/heard.1.1.npz"]
+    made = await diarize(work(seconds * SAMPLE_RATE, 2, pieces), spoken, store)
+    lengths = spoken.asked["heard"].active.ravel() / SAMPLE_RATE
+    assert lengths.tolist() == [flow.PIECE_SECONDS + 9, 1.5 * flow.PIECE_SECONDS]
+    assert made.turns == (turn(0, 1, "SPEAKER_00"),)
 
 
 async def test_a_recording_shorter_than_promised_is_an_error() -> None:
@@ -143,6 +170,51 @@ async def test_two_speakers_are_found_where_they_talk(engine: PyannoteEngine, sa
     assert made.versions["pyannote.audio"]
 
 
+def test_pieces_joined_are_the_recording_heard_whole(engine: PyannoteEngine, sample: bytes) -> None:
+    """Cut between groups of windows, each piece heard alone, a recording has the turns that it has uncut."""
+    samples = np.frombuffer(sample, "<i2").astype(np.float32) / 32768
+    cut = 10 * SAMPLE_RATE
+    overlap = round(engine.overlap * SAMPLE_RATE)
+    pieces = [engine.listen(each, lambda _: None) for each in (samples[: cut + overlap], samples[cut:])]
+    joined, whole = Heard.joined(pieces), engine.listen(samples, lambda _: None)
+    assert (joined.active != whole.active).mean() < 0.001
+    assert np.allclose(joined.voices, whole.voices, atol=0.1, equal_nan=True)
+    bounds = {"num_speakers": None, "min_speakers": None, "max_speakers": None}
+    one, other = (engine.tell_apart(heard, **bounds) for heard in (joined, whole))
+    assert [each.speaker for each in one] == [each.speaker for each in other]
+    assert np.allclose([(each.start, each.end) for each in one], [(each.start, each.end) for each in other], atol=0.05)
+
+
+def test_what_was_heard_is_the_same_after_it_was_kept() -> None:
+    """Packed and unpacked, windows and voices are what they were, the missing ones too."""
+    heard = Heard(np.eye(3, dtype=np.float32)[None], np.array([[[1.5], [np.nan], [-2]]], np.float32))
+    again = Heard.unpacked(heard.packed())
+    assert np.array_equal(again.active, heard.active)
+    assert np.array_equal(again.voices, heard.voices, equal_nan=True)
+
+
+def test_a_stretch_has_the_windows_that_pyannote_hears_one_by_one(model_store: ModelStore, sample: bytes) -> None:
+    """The first layer, computed once for all windows, gives each window the very frames it has alone."""
+    weights = model_store.fetch("pyannote-segmentation-3.0") / "pytorch_model.bin"
+    shared, alone = (Model.from_pretrained(weights).eval() for _ in range(2))
+    prepare(shared)
+    samples = torch.from_numpy(np.frombuffer(sample, "<i2").astype(np.float32) / 32768)[: 13 * SAMPLE_RATE]
+    with torch.inference_mode():
+        once = shared(samples[None, None])
+        each = alone(samples.unfold(0, 10 * SAMPLE_RATE, SAMPLE_RATE)[:, None])
+    assert torch.allclose(once, each, atol=1e-2)
+
+
+def test_a_voice_is_computed_once_for_the_windows_that_share_it() -> None:
+    """A voice stands for the same one a second on, whatever its place; for none that it shares too little with."""
+    active = np.zeros((5, 100, 3), np.float32)
+    for window in range(5):  # of 10 s, one each second: one voice from 5 s to 9 s, in a place of its own
+        active[window, 50 - 10 * window : 90 - 10 * window, window % 3] = 1
+    active[4, 90:, 2] = 1  # and one that the middle window ends too early for
+    same = alike(active, 1.0, 10.0)
+    assert same == {(window, window % 3): (2, 2) for window in (0, 1, 3, 4)}
+
+
 async def test_the_number_of_speakers_asked_for_is_kept_to(engine: PyannoteEngine, sample: bytes) -> None:
     """One speaker asked for is one speaker found, where there are two."""
     made = await diarize(work(len(sample) // 2, num_speakers=1), engine, await blobs(sample))
@@ -174,7 +246,7 @@ async def test_a_cancelled_job_stops_computing(engine: PyannoteEngine, sample: b
 
 
 def test_a_voice_is_the_same_alone_and_in_a_batch(model_store: ModelStore, sample: bytes) -> None:
-    """Beside a longer crop a voice hardly changes, other people's differ, and too little speech is no voice."""
+    """Beside a longer crop a voice does not change, other people's differ, and too little speech is no voice."""
     voices = CamPlusPlus(model_store.fetch("campplus-zh-en")).eval()
     samples = torch.from_numpy(np.frombuffer(sample, "<i2").astype(np.float32) / 32768)
     # By the reference one person talks from 15 s to 18 s, the other from 19 s to 21 s.
@@ -183,18 +255,19 @@ def test_a_voice_is_the_same_alone_and_in_a_batch(model_store: ModelStore, sampl
     weights[0, 50:70] = weights[1, 10:40] = weights[2, 10:11] = 1
     with torch.inference_mode():
         together, alone = voices(window, weights), voices(window[:1], weights[:1])
-    alike = torch.nn.functional.cosine_similarity
-    assert alike(together[0], alone[0], dim=0) > 0.9
-    assert alike(together[0], together[1], dim=0) < 0.5
+    cosine = torch.nn.functional.cosine_similarity
+    assert cosine(together[0], alone[0], dim=0) > 0.999
+    assert cosine(together[0], together[1], dim=0) < 0.5
     assert together[2].isnan().all()
 
 
-@given(st.dictionaries(st.integers(0, 99), st.integers(20, 1000), max_size=40))
+@given(st.dictionaries(st.integers(0, 99), st.integers(1, 20).map(lambda grains: 50 * grains), max_size=40))
 def test_every_voice_is_in_one_batch_and_none_is_too_large(lengths: dict[int, int]) -> None:
-    """Batches hold each row once, and count times longest row is within the limit."""
+    """Batches hold each row once, rows of one length, and their frames are within the limit."""
     made = list(batches(lengths, 4_000))
     assert sorted(row for rows in made for row in rows) == sorted(lengths)
-    assert all(len(rows) * max(lengths[row] for row in rows) <= 4_000 for rows in made)
+    assert all(sum(lengths[row] for row in rows) <= 4_000 for rows in made)
+    assert all(len({lengths[row] for row in rows}) == 1 for rows in made)
 
 
 def test_a_network_that_was_changed_is_not_run(tmp_path: Path) -> None:

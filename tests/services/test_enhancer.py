@@ -19,7 +19,7 @@ from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.mesh.work import Work
 from shared.topology import Stage
-from shared.transcript import ChunkText, Diarization, Segment, Span, Transcript, Turn, Word
+from shared.transcript import ChunkText, Diarization, HeardPiece, Segment, Span, Transcript, Turn, Word
 from tests.fakes.jobs import new_job, prepared
 
 SETTINGS = EnhancerSettings()
@@ -131,7 +131,7 @@ def work(chunks: int = 2) -> Work:
     inputs: dict[Stage, tuple[Any, ...]] = {
         Stage.DOWNLOADER: (prepared(chunks),),
         Stage.TRANSCRIBER: tuple(reversed(texts)),
-        Stage.DIARIZER: (voices,),
+        Stage.DIARIZER: (HeardPiece(heard="jobs/t/j/heard.0.1.npz"), voices),
     }
     return Work(job, Step(job.id, Stage.ENHANCER), 3, inputs)
 

