@@ -57,7 +57,7 @@ async def _leg(bench: Bench, drained: Drained) -> float:
 
 
 async def _differences(bench: Bench, drained: Drained, recording: Recording, *, gpu: bool) -> dict[str, str]:
-    """Return how far the text is from that of faster-whisper given the whole recording and the same windows."""
+    """Return how far the text is from what bare faster-whisper makes of the whole recording in the same windows."""
     job = await bench.store.find(drained.jobs[0])
     (prepared,) = (await bench.store.outputs(job, [Stage.DOWNLOADER]))[Stage.DOWNLOADER]
     assert isinstance(prepared, Prepared)
@@ -66,7 +66,7 @@ async def _differences(bench: Bench, drained: Drained, recording: Recording, *, 
         heard = await peer.transcribe([recording], batch=BATCH, clips=clips)
     texts = await bench.texts(drained.jobs)
     return {
-        "words that differ from the unsplit text": f"{100 * wer(heard.texts, texts):.2f} points",
+        "text, against unsplit": f"{100 * wer(heard.texts, texts):.2f} points",
         "WER, as timed": f"{wer([recording.words], texts):.3f}",
         "WER, unsplit": f"{wer([recording.words], heard.texts):.3f}",
     }

@@ -11,10 +11,11 @@ pytestmark = [pytest.mark.broker, pytest.mark.mesh, pytest.mark.bench, pytest.ma
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.quick], ids=lambda row: f"row {row.number}")
-async def test_the_row_is_measured_and_printed(row: Row, tmp_path: Path) -> None:
+async def test_the_row_is_measured_and_printed(row: Row, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Both sides took some time for the work they were given, and the texts have words in them."""
     measured = await row.run(Size(small=True, gpu=False, home=tmp_path))
-    print(row.figures(measured))  # noqa: T201 - the figures are what the edition is for
+    with capsys.disabled():
+        print(row.figures(measured))  # noqa: T201 - the figures are what the edition is for
     assert measured.ratios
     assert min(*measured.ours, *measured.peer, *measured.ratios) > 0
     rates = [float(rate) for name, rate in measured.beside.items() if name.startswith("WER")]

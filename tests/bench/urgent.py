@@ -41,8 +41,8 @@ async def run(size: Size) -> Measured:
     async with bench_mesh(size, STAGES, commands=COMMANDS, environment={"SCRIBE_BENCH_CALLS": str(file)}) as bench:
         await bench.lay([*recordings, *urgent])
         await bench.drain(urgent)
-        piled = await _pile_up(bench, [recordings[number % len(recordings)] for number in range(backlog)])
         began = now().timestamp()
+        piled = await _pile_up(bench, [recordings[number % len(recordings)] for number in range(backlog)])
         for _ in range(rounds):
             waits = [await _wait(bench, recording, file, apart) for recording in urgent]
             own = {wait.batch for wait in waits}
