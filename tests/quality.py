@@ -1,10 +1,11 @@
 """How good a transcript is, against the sample's references: cpWER with meeteval, DER with pyannote.metrics."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import meeteval
+from meeteval.wer import siso_word_error_rate
 from pyannote.core import Annotation, Segment
 from pyannote.database.util import load_rttm
 from pyannote.metrics.diarization import DiarizationErrorRate
@@ -29,6 +30,12 @@ def cp_wer(transcript: Transcript, reference: Path) -> float:
         ours.setdefault(segment.speaker or NOBODY, []).append(normalised(segment.text))
     joined = [{name: " ".join(texts) for name, texts in voices.items()} for voices in (theirs, ours)]
     return float(meeteval.wer.cp_word_error_rate(*joined).error_rate)
+
+
+def wer(said: Sequence[str], heard: Sequence[str]) -> float:
+    """Return the word error rate over all texts together, whoever speaks."""
+    rates = [siso_word_error_rate(*map(normalised, each)) for each in zip(said, heard, strict=True)]
+    return sum(rate.errors for rate in rates) / sum(rate.length for rate in rates)
 
 
 def der(turns: Iterable[Turn], reference: Path) -> float:

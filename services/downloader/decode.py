@@ -8,21 +8,34 @@ times of the samples stay the times of the recording.
 """
 
 from collections.abc import Callable
-from typing import IO
+from typing import Protocol
 
 import av
 from av.error import FFmpegError
 
-from services.downloader.track import Sound, Track
+from services.downloader.track import Sound, Track, Writable
 from shared.mesh.outcomes import GiveUp
 
 NO_PROTOCOL = {"protocol_whitelist": "none"}
 
 
+class Readable(Protocol):
+    """A file object; it may block until what is asked for is there."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, fewer than `size` at the end only."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place and return it."""
+
+    def tell(self) -> int:
+        """Return the place."""
+
+
 def decode(
-    source: IO[bytes],
+    source: Readable,
     size: int,
-    pcm: IO[bytes],
+    pcm: Writable,
     longest: float,
     check: Callable[[], None],
     told: Callable[[float], None],

@@ -1,43 +1,27 @@
-"""A recording on its way in: written to a file, counted and hashed, and read again in pieces.
-
-The files have no name: the kernel frees them when the process ends, even when it is killed.
-"""
+"""A recording on its way in: written to a file that others read meanwhile, counted and hashed."""
 
 import asyncio
 import hashlib
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
-from typing import IO
+from collections.abc import Callable
 
-from shared.blobs import PART_BYTES
+from services.downloader.growing import Growing
 from shared.mesh.outcomes import GiveUp
-
-
-def unnamed(folder: Path) -> IO[bytes]:
-    """Return an empty file inside `folder`, made if it is missing, that goes when it is closed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryFile(dir=folder)
-
-
-async def pieces(file: IO[bytes], check: Callable[[], None]) -> AsyncIterator[bytes]:
-    """Yield the whole file in pieces of a few megabytes; `check` may raise between them."""
-    await asyncio.to_thread(file.seek, 0)
-    while piece := await asyncio.to_thread(file.read, PART_BYTES):
-        check()
-        yield piece
 
 
 class Spool:
     """Takes up to `limit` bytes of `name` into `file`; `check` may raise between pieces, `progress` hears fractions."""
 
     def __init__(
-        self, file: IO[bytes], name: str, limit: int, check: Callable[[], None], progress: Callable[[float], None]
+        self, file: Growing, name: str, limit: int, check: Callable[[], None], progress: Callable[[float], None]
     ) -> None:
         self._file, self._name, self._limit = file, name, limit
         self._check, self._progress = check, progress
         self._hash, self._expected = hashlib.sha256(), 0
-        self.size = 0
+
+    @property
+    def size(self) -> int:
+        """The bytes taken so far."""
+        return self._file.size
 
     @property
     def sha256(self) -> str:
@@ -45,9 +29,10 @@ class Spool:
         return self._hash.hexdigest()
 
     def expect(self, size: int) -> None:
-        """Take note of how many bytes are said to come; raise GiveUp if they are too many."""
+        """Take note of how many bytes will come; raise GiveUp if they are too many."""
         self._refuse_above_limit(size)
         self._expected = size
+        self._file.expect(size)
 
     async def write(self, piece: bytes) -> None:
         """Append the piece; raise GiveUp if it is too much."""
@@ -57,10 +42,16 @@ class Spool:
         if self._expected:
             self._progress(min(1.0, self.size / self._expected))
 
+    def end(self) -> None:
+        """Say that all is written; raise GiveUp if that is nothing."""
+        if not self.size:
+            raise GiveUp(f"{self._name} is empty")
+        self._file.end()
+        self._progress(1.0)
+
     def _append(self, piece: bytes) -> None:
         self._file.write(piece)
         self._hash.update(piece)
-        self.size += len(piece)
 
     def _refuse_above_limit(self, size: int) -> None:
         if size > self._limit:

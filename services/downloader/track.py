@@ -2,29 +2,37 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any, Protocol
 
 import av
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
+from services.downloader.converter import SAMPLE_BYTES, Converter
 from shared.mesh.outcomes import GiveUp
 from shared.transcript import SAMPLE_RATE
 
-SAMPLE_BYTES = 2
-
 GAP = range(SAMPLE_RATE // 10, 600 * SAMPLE_RATE)
 """Samples missing between two frames that become silence: less is jitter, more a clock that started again."""
+
+IN_TIME = range(160 - GAP.stop, GAP.start - 160)
+"""Samples that seem to be missing while some are still to be resampled, which no exact count makes a gap."""
 
 STATES_LENGTH = frozenset({"flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
 """Formats whose header states the length; of others FFmpeg guesses it from the size and the bit rate."""
 
 SHORT = 0.98
 """A recording with less of its stated length than this was cut off."""
+
+
+class Writable(Protocol):
+    """Where samples go."""
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        """Take the samples."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +46,10 @@ class Sound:
 class Track:
     """The first audio stream of a container on its way to the file; counts samples at 16 kHz."""
 
-    def __init__(self, container: InputContainer, pcm: IO[bytes], longest: float) -> None:
+    def __init__(self, container: InputContainer, pcm: Writable, longest: float) -> None:
         self._container, self._pcm, self._longest = container, pcm, longest
         self._stream: AudioStream = container.streams.audio[0]
-        self._shape: tuple[str, str, int] | None = None
-        self._resampler: AudioResampler | None = None
+        self._converter = Converter(self._write)
         # The clock of all streams, so that sound that sets in later than the picture keeps its place.
         self._zero = None if container.start_time is None else round(container.start_time * SAMPLE_RATE / av.time_base)
         self._samples = 0
@@ -54,6 +61,7 @@ class Track:
         try:
             yield from self._container.demux(self._stream)
         except FFmpegError:
+            self._converter.drain()
             self._ended = self._seconds
 
     def take(self, packet: "Packet[Any]") -> None:
@@ -62,13 +70,14 @@ class Track:
             for frame in packet.decode():
                 if isinstance(frame, AudioFrame):
                     self._keep_time(frame)
-                    self._resample(frame)
+                    self._converter.take(frame)
         except FFmpegError:
+            self._converter.drain()
             self._damaged.append(self._seconds)
 
     def finish(self) -> Sound:
-        """Write what the resampler still holds and return the whole; raise GiveUp if there is none."""
-        self._flush()
+        """Write what is still held and return the whole; raise GiveUp if there is none."""
+        self._converter.finish()
         if not self._samples:
             raise GiveUp("the recording has an audio stream, but nothing of it can be decoded")
         return Sound(self._samples, tuple(self._warnings()))
@@ -81,31 +90,16 @@ class Track:
         if frame.time is None:
             return
         at = round(frame.time * SAMPLE_RATE)
+        if self._zero is not None and at - self._zero - self._samples - self._converter.held in IN_TIME:
+            return
+        self._converter.drain()
         missing = 0 if self._zero is None else at - self._zero - self._samples
         if missing in GAP:
             self._write(bytes(missing * SAMPLE_BYTES))
         elif self._zero is None or abs(missing) >= GAP.stop:
             self._zero = at - self._samples
 
-    def _resample(self, frame: AudioFrame) -> None:
-        # Some streams change shape on their way (HE-AAC after its first frame): each shape has its own resampler.
-        shape = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if shape != self._shape:
-            self._flush()
-            self._shape, self._resampler = shape, AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        frame.pts = None
-        self._write_frames(frame)
-
-    def _flush(self) -> None:
-        if self._resampler is not None:
-            self._write_frames(None)
-
-    def _write_frames(self, frame: AudioFrame | None) -> None:
-        if self._resampler is not None:
-            for resampled in self._resampler.resample(frame):
-                self._write(resampled.to_ndarray().astype("<i2", copy=False).tobytes())
-
-    def _write(self, samples: bytes) -> None:
+    def _write(self, samples: bytes | memoryview) -> None:
         self._samples += len(samples) // SAMPLE_BYTES
         if self._seconds > self._longest:
             raise GiveUp(f"the recording is longer than {self._longest:g} s; raise SCRIBE_MAX_DURATION to allow it")

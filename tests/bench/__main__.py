@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.faults import CannotRun
 from tests.bench.row import Row, Size
 from tests.bench.rows import ROWS
 
@@ -22,10 +23,10 @@ WIDTH = 220
 WRITTEN = Path(".scribe/bench")
 
 
-def measured(row: Row, small: bool, gpu: bool) -> dict[str, Any]:
+def measured(row: Row, small: bool, gpu: bool, alone: bool) -> dict[str, Any]:
     """Return the row's figures, measured in a folder that goes at the end."""
     with TemporaryDirectory(prefix=f"scribe-bench-{row.number}-") as home:
-        figures = row.figures(asyncio.run(row.run(Size(small, gpu, Path(home)))))
+        figures = row.figures(asyncio.run(row.run(Size(small, gpu, Path(home), alone))))
     WRITTEN.mkdir(parents=True, exist_ok=True)
     (WRITTEN / f"{row.number}.json").write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     return figures
@@ -36,7 +37,7 @@ def main(small: bool, gpu: bool, only: set[int]) -> None:
     console, table = Console(width=None if sys.stdout.isatty() else WIDTH), Table(*COLUMNS)
     chosen = [row for row in ROWS if (row.number in only if only else row.quick or not small)]
     for row in chosen:
-        figures = measured(row, small, gpu)
+        figures = measured(row, small, gpu, only == {row.number})
         console.print(figures)
         table.add_row(*(_cell(figures[name]) for name in COLUMNS))
     console.print(table)
@@ -54,4 +55,7 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="rows by number, a comma between")
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    main(asked.small, asked.gpu, {int(word) for word in asked.only.split(",") if word})
+    try:
+        main(asked.small, asked.gpu, {int(word) for word in asked.only.split(",") if word})
+    except CannotRun as why:
+        raise SystemExit(f"make bench: {why}") from None

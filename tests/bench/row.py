@@ -9,11 +9,15 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Size:
-    """How much of a row is run: `small` is the edition for machines that only check that it runs."""
+    """How much of a row is run: `small` is the edition for machines that only check that it runs.
+
+    `alone` says that no other row was asked for, so that this one may take its time.
+    """
 
     small: bool
     gpu: bool
     home: Path
+    alone: bool = False
 
 
 @dataclass

@@ -1,0 +1,55 @@
+"""Work side by side: blocking parts in threads, the others on the loop, and one end for all of them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+
+
+class Lanes:
+    """Runs what it is given until `async with` ends, which is when all has ended; raises what failed first.
+
+    Threads cannot be cancelled: when a lane has failed, `abandon` is called and must make the others end. There are
+    `threads` threads for blocking parts, of which none ever waits for a thread: what blocks may wait for another lane.
+    """
+
+    def __init__(self, threads: int, abandon: Callable[[], None]) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._abandon = abandon
+        self._group = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._group.__aexit__(kind, failure, trace)
+        except BaseExceptionGroup as several:
+            first = several.exceptions[0]
+            raise first from first.__cause__
+        finally:
+            self._threads.shutdown()
+
+    def run(self, lane: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a lane; when another one fails, it goes on until it finds its files abandoned."""
+        return self._group.create_task(_to_its_end(lane, self._abandon))
+
+    async def blocking(self, part: Callable[..., T], *args: Any) -> T:
+        """Run a blocking part in a thread of its own."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, part, *args)
+
+
+async def _to_its_end(lane: Coroutine[Any, Any, T], abandon: Callable[[], None]) -> T:
+    running = asyncio.ensure_future(lane)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        abandon()
+        await asyncio.gather(running, return_exceptions=True)
+        raise

@@ -1,0 +1,60 @@
+"""From the bytes of a recording to its speech: what is decoded of it is heard while more comes in."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from services.downloader.decode import decode
+from services.downloader.growing import Growing, Reader
+from services.downloader.lanes import Lanes
+from services.downloader.plan import Run
+from services.downloader.track import Sound
+from services.downloader.voice import SAMPLE_BYTES, speech
+from shared.blobs import PART_BYTES
+from shared.mesh.outcomes import GiveUp
+from shared.mesh.work import Work
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A recording called `name` between two files: `received` is filled by somebody else, `decoded` from it.
+
+    `told` hears what fraction of it is decoded, `heard` what fraction is heard.
+    """
+
+    work: Work
+    name: str
+    received: Growing
+    decoded: Growing
+    told: Callable[[float], None]
+    heard: Callable[[float], None]
+
+    def decode(self, longest: float) -> Sound:
+        """Write the sound of what is received to `decoded`; blocks. Raises GiveUp, Stopped and Abandoned."""
+        try:
+            source, size = Reader(self.received), self.received.length()
+            sound = decode(source, size, self.decoded, longest, self.work.check, self.told)
+        except GiveUp as unusable:
+            raise GiveUp(f"{self.name}: {unusable.reason}") from unusable
+        self.decoded.end()
+        return sound
+
+    def hear(self) -> list[Run]:
+        """Return the runs of speech in what is decoded; blocks. Raises Stopped and Abandoned."""
+        return speech(Reader(self.decoded), self.work.job.options.vad.threshold, self.work.check, self._heard)
+
+    async def pieces(self, file: Growing, lanes: Lanes) -> AsyncIterator[bytes]:
+        """Yield one of the files in pieces of a few megabytes as it grows; raise Stopped and Abandoned."""
+        reader = Reader(file)
+        while piece := await lanes.blocking(reader.read, PART_BYTES):
+            self.work.check()
+            yield piece
+
+    def abandon(self) -> None:
+        """Make everything that reads or writes the files raise Abandoned."""
+        self.received.abandon()
+        self.decoded.abandon()
+
+    def _heard(self, samples: int) -> None:
+        # Before the last sample is decoded, nobody knows what part of the whole this is.
+        if self.decoded.ended:
+            self.heard(samples * SAMPLE_BYTES / self.decoded.size)

@@ -1,0 +1,57 @@
+"""The calls of the model that a watched transcriber has written down, and the batches that they make."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from pathlib import Path
+
+FIRST = "encode"
+CALLS = (FIRST, "generate", "align")
+"""What the model is asked for a batch, in order."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the model, by which thread, and its bounds in seconds of the epoch."""
+
+    name: str
+    thread: int
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch in the model: seconds of the epoch."""
+
+    start: float
+    end: float
+
+
+def calls(file: Path) -> list[Call]:
+    """Return the calls that are over."""
+    return [Call(*json.loads(line)) for line in file.read_text().splitlines()]
+
+
+def at_once(made: Sequence[Call]) -> int:
+    """Return how many calls were under way at once at the most: the streams of the engine."""
+    edges = sorted([(call.start, 1) for call in made] + [(call.end, -1) for call in made])
+    return max(accumulate(step for _, step in edges))
+
+
+def batches(made: Iterable[Call]) -> list[Batch]:
+    """Return the batches in the order of their ends: each begins with a call to encode."""
+    ordered = sorted(made, key=lambda call: (call.thread, call.start))
+    found = [batch for _, each in groupby(ordered, lambda call: call.thread) for batch in _batches(each)]
+    return sorted(found, key=lambda batch: batch.end)
+
+
+def _batches(made: Iterable[Call]) -> Iterator[Batch]:
+    batch: Batch | None = None
+    for call in made:
+        if call.name == FIRST and batch is not None:
+            yield batch
+        batch = Batch(call.start if call.name == FIRST or batch is None else batch.start, call.end)
+    if batch is not None:
+        yield batch

@@ -1,0 +1,67 @@
+"""The file that is read while it is written."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from services.downloader.growing import GRAIN, Abandoned, Growing, Reader
+
+
+def test_a_reader_waits_for_what_it_asks_for(tmp_path: Path) -> None:
+    """Not a byte less than was asked for comes before the end, whatever the order in which both sides are quick."""
+    data = os.urandom(3 * GRAIN + 5)
+    with Growing(tmp_path) as file:
+        read: list[bytes] = []
+        reader = Reader(file)
+        thread = threading.Thread(target=lambda: read.extend(iter(lambda: reader.read(1_000), b"")))
+        thread.start()
+        for at in range(0, len(data), 70_000):
+            file.write(data[at : at + 70_000])
+        file.end()
+        thread.join()
+    assert b"".join(read) == data
+    assert {len(piece) for piece in read[:-1]} == {1_000}
+
+
+def test_each_reader_has_its_own_place(tmp_path: Path) -> None:
+    """Places count from the start, from here and from the end, as in any file."""
+    with Growing(tmp_path) as file:
+        file.write(b"0123456789")
+        file.end()
+        one, other = Reader(file), Reader(file)
+        assert (one.read(4), other.read(2), one.tell()) == (b"0123", b"01", 4)
+        assert (one.seek(-3, os.SEEK_END), one.read(9)) == (7, b"789")
+        assert (other.seek(3, os.SEEK_CUR), other.read(1)) == (5, b"5")
+
+
+def test_a_stated_length_is_known_before_the_end(tmp_path: Path) -> None:
+    """Going to the end and back costs no wait where the size is known."""
+    with Growing(tmp_path) as file:
+        file.expect(1_000)
+        assert Reader(file).seek(0, os.SEEK_END) == 1_000
+
+
+def test_an_abandoned_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Who waits for bytes or for the length is woken with an error, and so is who comes later or writes on."""
+    with Growing(tmp_path) as file:
+        woken: list[str] = []
+
+        def wait(name: str) -> None:
+            try:
+                file.length() if name == "length" else file.read(0, 1)
+            except Abandoned:
+                woken.append(name)
+
+        threads = [threading.Thread(target=wait, args=[name]) for name in ("length", "bytes")]
+        for thread in threads:
+            thread.start()
+        file.abandon()
+        for thread in threads:
+            thread.join()
+        assert sorted(woken) == ["bytes", "length"]
+        with pytest.raises(Abandoned):
+            file.read(0, 0)
+        with pytest.raises(Abandoned):
+            file.write(bytes(GRAIN))
