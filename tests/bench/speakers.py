@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pyannote.core import Annotation, Segment
+from pyannote.core import Annotation, Segment, Timeline
 from pyannote.database.util import load_rttm
 from pyannote.metrics.diarization import DiarizationErrorRate
 from torch.nn.functional import interpolate
@@ -96,7 +96,7 @@ def error(turns: Sequence[Turn], times: int) -> float:
             truth[Segment(start + span.start, start + span.end), f"{turn} {track}"] = label
     for number, spoken in enumerate(turns):
         found[Segment(spoken.start, spoken.end), number] = spoken.speaker
-    return float(DiarizationErrorRate()(truth, found))
+    return float(DiarizationErrorRate()(truth, found, uem=Timeline([Segment(0, times * LENGTH_SECONDS)])))
 
 
 def measure(times: int) -> Measured:

@@ -10,6 +10,7 @@ import pytest
 from faststream import FastStream
 from faststream.rabbit import RabbitBroker
 
+from shared import flow
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.changes import Moved
@@ -22,9 +23,9 @@ from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.messages import Diagnosis, StepMessage
 from shared.topology import JOBS, PREFETCH, Happening, Lane, Stage, step_key, work_queue
-from shared.transcript import Output
+from shared.transcript import HeardPiece, Output
 from tests.broker.conftest import Net
-from tests.fakes.jobs import chunk_text, diarization, prepared, published
+from tests.fakes.jobs import chunk_text, diarization, heard_piece, prepared, published
 
 pytestmark = pytest.mark.broker
 
@@ -70,6 +71,28 @@ async def test_a_job_goes_from_its_first_message_to_completed(net: Net) -> None:
     facts = [event.sequence for event in net.events if event.happening is not Happening.PROGRESS]
     assert facts == list(range(1, 6))
     assert (await net.parts.store.find(job.id)).state is JobState.COMPLETED
+
+
+async def test_the_pieces_of_a_long_recording_meet_in_the_join(net: Net) -> None:
+    """The diarizer's pieces come first, and the join alone is given what they made, from the database, in order."""
+    joined: list[list[HeardPiece]] = []
+
+    async def do(work: Work) -> Output:
+        if work.step.stage is Stage.DOWNLOADER:
+            return prepared(1, 3 * flow.PIECE_SECONDS)
+        if work.step.stage is Stage.DIARIZER and not flow.joins(work.job, work.step):
+            assert work.outputs(HeardPiece) == []
+            return heard_piece(work.step.part)
+        joined.extend([work.outputs(HeardPiece)] if work.step.stage is Stage.DIARIZER else [])
+        return await usual(work)
+
+    await net.stages(do, *WORKING)
+    job = await net.submit()
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+    assert joined == [[heard_piece(part) for part in range(3)]]
+    fractions = [event.body["stage_fraction"] for event in net.events if event.body.get("stage") == Stage.DIARIZER]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
 
 
 async def test_a_step_is_not_acked_before_it_is_committed(net: Net) -> None:
