@@ -7,12 +7,14 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from meeteval.io.stm import STM
 from meeteval.wer import siso_word_error_rate
 
-from services.transcriber import decoding
+from services.transcriber import doubt
 from services.transcriber.engine import WhisperEngine
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.speech import Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
 from shared.mesh.outcomes import GiveUp, Stopped
@@ -22,14 +24,18 @@ from shared.transcript import Span
 from tests.fakes.transcriber import chunk, plain, words_of, work
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
-BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
+BASE = TranscriberSettings(
+    transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1, transcriber_slack=30
+)
 SHORT = (Span(start=6.5, end=10.0),)
 
 
-@pytest.fixture(scope="module")
-def engine(model_store: ModelStore) -> WhisperEngine:
-    """Return an engine that serves base, multilingual, and tiny.en."""
-    return WhisperEngine(BASE, model_store)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def engine(model_store: ModelStore) -> WhisperEngine:
+    """Return an engine that serves base, multilingual, and tiny.en, and always sees 30 s."""
+    engine = WhisperEngine(BASE, model_store)
+    await engine.open()
+    return engine
 
 
 @pytest.fixture
@@ -103,7 +109,7 @@ async def test_a_doubtful_window_is_decoded_again_at_rising_temperatures(
     engine: WhisperEngine, blobs: ObjectStore, generate: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A window the model is unsure of is tried at each temperature of the job; a job with only one keeps the text."""
-    monkeypatch.setattr(decoding, "LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr(doubt, "LOG_PROBABILITY", 0.0)
     window = Span(start=12.5, end=14.2)
     once = await transcribe(work(chunk(0, window), language="en", temperature=0.0), engine, blobs)
     assert once.segments
@@ -117,7 +123,7 @@ async def test_noise_gives_no_text(engine: WhisperEngine) -> None:
     """A window that holds no speech after all gives no segment."""
     noise = np.random.default_rng(0).normal(0, 0.05, 160_000).astype(np.float32)
     options = work(chunk(0, *SHORT)).job.options
-    assert list(engine.decode("base", noise, [Span(start=0, end=10)], "en", options)) == [()]
+    assert await engine.write_down(Window(noise, "en", "base", options)) == ()
 
 
 async def test_a_set_stop_ends_the_decoding_before_the_next_batch(
@@ -125,6 +131,7 @@ async def test_a_set_stop_ends_the_decoding_before_the_next_batch(
 ) -> None:
     """Once stop is set no further batch reaches the weights."""
     single = WhisperEngine(BASE.model_copy(update={"transcriber_batch": 1}), model_store)
+    await single.open()
     single._models = engine._models
     stop = threading.Event()
     windows = [Span(start=at, end=at + 2) for at in (8.0, 10.0, 12.0, 14.0)]
