@@ -35,7 +35,7 @@ ROUNDS = 3
 """What is tried out: windows of noise this long, as many tokens written of each, and the best of so many rounds."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Layout:
     """How many batches are decoded at once, and on how many threads each."""
 
@@ -44,15 +44,15 @@ class Layout:
 
 
 def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
-    """Return the layouts to choose from: the one that is set, or all that use every core of this machine once."""
+    """Return the layouts to choose from: the one that is set, or all that give every core one thread."""
     streams, threads = settings.transcriber_streams, settings.transcriber_threads
     if device == "cuda":
         return [Layout(streams or GPU_STREAMS, threads or 1)]
     cores = os.cpu_count() or 1
     if streams or threads:
         return [Layout(streams or 1, threads or max(min(cores // streams, MOST_THREADS), 1))]
-    shares = [threads for threads in (1, 2, 4, 8) if threads <= cores]
-    return sorted({Layout(min(cores // threads, MOST_STREAMS), threads) for threads in shares})
+    shares = [Layout(cores // threads, threads) for threads in (1, 2, 4, MOST_THREADS) if threads <= cores]
+    return [each for each in shares if each.streams <= MOST_STREAMS] or [Layout(MOST_STREAMS, MOST_THREADS)]
 
 
 def fastest(
