@@ -1,6 +1,6 @@
 """Windows that wait share calls of the model: batches form by a short deadline and by size, on one or more streams.
 
-Knows neither the mesh nor any model: what decodes is given to it.
+Knows no model: what decodes is given to it.
 """
 
 import asyncio
@@ -11,48 +11,18 @@ from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 from math import ceil
-from typing import Generic, Protocol, TypeVar, cast
+from typing import Generic, cast
 
+from services.transcriber.decoder import Decoder, R, Text, too_large
 from services.transcriber.doubt import Doubt
-from services.transcriber.speech import Window
 from services.transcriber.waiting import ChunkName, Waiting
 from shared.mesh.outcomes import Stopped
 from shared.telemetry import ENGINE_WINDOWS, REDONE
-from shared.transcript import Segment
 
 log = logging.getLogger(__name__)
 
 GATHERING_SECONDS = 0.05
 """How long an idle stream waits for a batch to fill up: claims and reads of several jobs come within that."""
-
-TOO_LITTLE_MEMORY = ("out of memory", "alloc_failed")
-"""How CTranslate2, CUDA and cuBLAS say that a batch does not fit, in small letters."""
-
-Text = tuple[Segment, ...]
-
-
-class Ready(Protocol):
-    """A window made ready for a model; those of one `kind` may share a call."""
-
-    @property
-    def window(self) -> Window: ...  # noqa: D102 - the class says it
-
-    @property
-    def kind(self) -> Hashable: ...  # noqa: D102 - as above
-
-
-R = TypeVar("R", bound=Ready)
-R_contra = TypeVar("R_contra", bound=Ready, contravariant=True)
-
-
-class Decoder(Protocol[R_contra]):
-    """What hears windows; both methods block, and run on several threads at once."""
-
-    def together(self, batch: Sequence[R_contra]) -> Sequence[Text | Doubt]:
-        """Return what is said in each window, or why its text is not to be believed."""
-
-    def alone(self, ready: R_contra) -> Text:
-        """Return what is said in one window, with all the care there is."""
 
 
 @dataclass(eq=False)
@@ -161,7 +131,7 @@ class Batcher(Generic[R]):
     def _failed(self, batch: list[_Item[R]], failure: Exception) -> None:
         if len(batch) == 1:
             _settle(batch[0].text, failure)
-        elif _too_large(failure):
+        elif too_large(failure):
             self.width = min(self.width, len(batch) // 2)
             log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
             self._put_back(batch)
@@ -187,8 +157,3 @@ def _settle(text: "asyncio.Future[Text]", outcome: Text | Exception) -> None:
         text.set_exception(outcome)
     else:
         text.set_result(outcome)
-
-
-def _too_large(failure: Exception) -> bool:
-    said = str(failure).lower()
-    return isinstance(failure, MemoryError) or any(words in said for words in TOO_LITTLE_MEMORY)

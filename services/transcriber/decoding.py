@@ -28,12 +28,6 @@ FRAMES = 100
 FULL_SECONDS = 30.0
 """What Whisper was trained to see at once."""
 
-SLACK = {"base": 5.0}
-"""Seconds of silence behind the speech that a model needs to see, by measured word errors (decision 0015).
-
-A model that is not here sees 30 s, whatever is in them.
-"""
-
 
 @dataclass(frozen=True, eq=False)
 class Ready:
@@ -75,12 +69,9 @@ def hinted(window: Window) -> str | None:
 
 @dataclass(frozen=True)
 class Hearing:
-    """Decodes windows: a model sees the longest of a batch and `slack` seconds of silence behind it, 30 s at most.
+    """Decodes windows: a model sees the longest of a batch and `slack` seconds behind it, 30 s at the most."""
 
-    0: the slack that is right for the model.
-    """
-
-    slack: float = 0.0
+    slack: float
 
     def together(self, batch: Sequence[Ready]) -> list[tuple[Segment, ...] | Doubt]:
         """Return what is said in each window, or why its text is not to be believed.
@@ -90,7 +81,7 @@ class Hearing:
         first = batch[0]
         if first.mel is None:
             return [self.alone(first)]
-        frames = self.frames(first.window.model, [ready.window.seconds for ready in batch])
+        frames = self.frames([ready.window.seconds for ready in batch])
         mels = np.stack([pad_or_trim(ready.mel, frames) for ready in batch])
         with in_engine():
             encoded = first.whisper.encode(mels)
@@ -142,10 +133,9 @@ class Hearing:
             for part in parts
         )
 
-    def frames(self, model: str, seconds: Iterable[float]) -> int:
-        """Return how many frames a model is to see of windows that long: an even number, as it halves them."""
-        slack = self.slack or SLACK.get(model, FULL_SECONDS)
-        return 2 * round(min(max(seconds) + slack, FULL_SECONDS) * FRAMES / 2)
+    def frames(self, seconds: Iterable[float]) -> int:
+        """Return how many frames the model is to see of windows that long: an even number, as it halves them."""
+        return 2 * round(min(max(seconds) + self.slack, FULL_SECONDS) * FRAMES / 2)
 
 
 def _believed(ready: Ready, written: Written, text: Segment, *, trimmed: bool) -> tuple[Segment, ...] | Doubt:

@@ -23,8 +23,8 @@ FETCH_AGAIN_SECONDS = 300.0
 COMPUTE_TYPES = {"cuda": ("float16", "int8_float32", "float32"), "cpu": ("int8", "float32")}
 """By device, the first that it supports is used; GPUs before Volta have no fast float16."""
 
-BATCH = {"cuda": 16, "cpu": 4}
-"""Windows decoded at once."""
+BATCH = {"cuda": 8, "cpu": 2}
+"""Windows decoded at once: a CPU is as busy with two as with eight (decision 0015), and urgent jobs wait for less."""
 
 
 @dataclass(frozen=True)

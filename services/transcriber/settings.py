@@ -2,8 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from shared.settings import Settings
@@ -16,26 +15,13 @@ def _listed(value: Any) -> Any:
 ModelNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
-def _beyond_loops(seconds: float) -> float:
-    if 0 < seconds < LEAST_SLACK:
-        raise PydanticCustomError(
-            "slack", "must be 0, or at least {least}: below it, models loop", {"least": LEAST_SLACK}
-        )
-    return seconds
-
-
-Slack = Annotated[float, Field(ge=0, le=30), AfterValidator(_beyond_loops)]
-
-LEAST_SLACK = 2.0
-
-
 class TranscriberSettings(Settings):
     """Which Whisper models this deployment serves and what they run on.
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
     besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
-    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds of silence
-    behind the longest window of a batch, 30 being all that it can see; 0: what is right for the model.
+    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds behind the
+    longest window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"
@@ -43,5 +29,5 @@ class TranscriberSettings(Settings):
     transcriber_streams: int = Field(0, ge=0, le=64)
     transcriber_threads: int = Field(0, ge=0, le=256)
     transcriber_batch: int = Field(0, ge=0, le=128)
-    transcriber_slack: Slack = 0.0
+    transcriber_slack: float = Field(30.0, ge=2, le=30)
     transcriber_device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -24,15 +24,13 @@ from shared.transcript import Span
 from tests.fakes.transcriber import chunk, plain, words_of, work
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
-BASE = TranscriberSettings(
-    transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1, transcriber_slack=30
-)
+BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
 SHORT = (Span(start=6.5, end=10.0),)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def engine(model_store: ModelStore) -> WhisperEngine:
-    """Return an engine that serves base, multilingual, and tiny.en, and always sees 30 s."""
+    """Return an engine that serves base, multilingual, and tiny.en."""
     engine = WhisperEngine(BASE, model_store)
     await engine.open()
     return engine

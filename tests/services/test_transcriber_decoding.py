@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from services.transcriber import decoding
-from services.transcriber.decoding import FULL_SECONDS, SLACK, Hearing, Ready
+from services.transcriber.decoding import FULL_SECONDS, Hearing, Ready
 from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
 from services.transcriber.layouts import Layout
 from services.transcriber.loading import Placement
@@ -72,14 +72,14 @@ def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) 
 
 
 def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest window of the batch and the model's own slack, or the one that is set, decide what is encoded."""
+    """The longest window of the batch and the slack decide what is encoded, up to the model's 30 s."""
     encode = Mock(wraps=whisper.encode)
     monkeypatch.setattr(whisper, "encode", encode)
-    (text,) = Hearing().together(pieces(whisper, {}))
-    assert encode.call_args.args[0].shape[-1] == round((3.5 + SLACK["base"]) * 100)
+    (text,) = Hearing(slack=5).together(pieces(whisper, {}))
+    assert encode.call_args.args[0].shape[-1] == 850
     assert "hello" in text[0].text.lower()
-    assert Hearing(slack=8).frames("base", [2.0, 10.0]) == 1800
-    assert Hearing().frames("never measured", [2.0, 10.0]) == Hearing(8).frames("base", [29.0]) == 3000
+    assert Hearing(slack=8).frames([2.0, 10.0]) == 1800
+    assert Hearing(slack=8).frames([29.0]) == Hearing(FULL_SECONDS).frames([2.0]) == 3000
 
 
 def test_a_loop_is_found_and_so_is_a_guess_but_people_may_repeat_themselves() -> None:
@@ -102,11 +102,11 @@ def test_a_text_in_doubt_is_kept_only_where_nothing_else_can_be_tried(
     once, twice = pieces(whisper, {}, {"temperature": (0.0, 0.2)})
     assert isinstance(Hearing(FULL_SECONDS).together([once])[0], tuple)
     assert Hearing(FULL_SECONDS).together([twice]) == [Doubt("log-probability")]
-    assert Hearing().together([once]) == [Doubt("log-probability")]
+    assert Hearing(slack=5).together([once]) == [Doubt("log-probability")]
 
 
 def test_a_slack_at_which_models_loop_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the variable."""
     monkeypatch.setenv("SCRIBE_TRANSCRIBER_SLACK", "1")
-    with pytest.raises(WrongSettings, match="SCRIBE_TRANSCRIBER_SLACK: must be 0, or at least 2"):
+    with pytest.raises(WrongSettings, match="SCRIBE_TRANSCRIBER_SLACK: Input should be greater than or equal to 2"):
         load(TranscriberSettings)
