@@ -51,13 +51,14 @@ class Batcher(Generic[R]):
 
     A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
     that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
+    `threads` has one thread for each stream: whatever else asks the model goes through it, too.
     """
 
     def __init__(self, decoder: Decoder[R], streams: int, width: int) -> None:
         self.streams = streams
         self.width = width
         self._decoder = decoder
-        self._threads = ThreadPoolExecutor(streams, "stream")
+        self.threads = ThreadPoolExecutor(streams, "stream")
         self._waiting = Waiting[_Item[R]]()
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
@@ -107,11 +108,12 @@ class Batcher(Generic[R]):
     async def _run(self, batch: list[_Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
         try:
-            texts = await asyncio.get_running_loop().run_in_executor(self._threads, self._texts, batch)
+            texts = await asyncio.get_running_loop().run_in_executor(self.threads, self._texts, batch)
+            answers = list(zip(batch, texts, strict=True))
         except Exception as failure:  # noqa: BLE001 - each window's own, and whoever waits for it raises it
             self._failed(batch, failure)
             return
-        for item, text in zip(batch, texts, strict=True):
+        for item, text in answers:
             if isinstance(text, Doubt):
                 self._doubted(item, text)
             else:

@@ -6,10 +6,11 @@ segments = await engine.write_down(Window(samples, "en", "base", options))
 """
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import ctranslate2
@@ -88,14 +89,12 @@ class WhisperEngine:
         whisper = self._models.get(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
-        heard: Counter[str] = Counter()
+        heard = defaultdict[str, float](float)
         for start in range(0, len(speech), FRAME):
             piece = speech[start : start + FRAME]
-            with in_engine():
-                found = whisper.detect_language(piece)[2]
-            for code, probability in found:
+            for code, probability in self._batcher.threads.submit(_languages, whisper, piece).result():
                 heard[code] += probability * len(piece) / len(speech)
-        return Language(*heard.most_common(1)[0])
+        return Language(*max(heard.items(), key=itemgetter(1)))
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
@@ -107,6 +106,13 @@ class WhisperEngine:
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
         return Ready.of(window, whisper)
+
+
+def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:
+    """Return the probability of each language that up to 30 s of speech may be in."""
+    with in_engine():
+        found: list[tuple[str, float]] = whisper.detect_language(piece)[2]
+    return found
 
 
 def _knows(whisper: Any, language: str) -> bool:

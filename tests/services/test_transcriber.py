@@ -1,5 +1,6 @@
 """The transcriber: one chunk of speech becomes segments of text, with real weights on real speech where it matters."""
 
+import asyncio
 import importlib.util
 import threading
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import pytest_asyncio
 from meeteval.io.stm import STM
 from meeteval.wer import siso_word_error_rate
+from prometheus_client import REGISTRY
 
 from services.transcriber import doubt
 from services.transcriber.engine import WhisperEngine
@@ -22,6 +24,7 @@ from shared.mesh.work import Work
 from shared.models import ModelStore
 from shared.transcript import Span
 from tests.fakes.transcriber import chunk, plain, words_of, work
+from tests.recordings import samples
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
 BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
@@ -158,3 +161,19 @@ async def test_a_model_that_is_not_served_is_refused_with_the_list_of_those_that
     """A job cannot make a worker fetch whatever it likes."""
     with pytest.raises(GiveUp, match=r"model 'someone/huge' is not served here; served: base, tiny\.en"):
         await transcribe(work(chunk(0, *SHORT), model="someone/huge"), engine, blobs)
+
+
+async def test_two_streams_at_once_write_down_what_one_call_each_would(model_store: ModelStore) -> None:
+    """Windows of four jobs on two streams give the text of each alone, and the model's seconds are counted."""
+    settings = BASE.model_copy(update={"transcriber_model": "tiny.en", "transcriber_streams": 2})
+    both = WhisperEngine(settings, model_store)
+    await both.open()
+    assert both.capacity == 4
+    options = work(chunk(0, *SHORT), temperature=0.0).job.options
+    sound = samples().astype(np.float32) / 32768
+    pieces = [sound[int(at * 16_000) : int((at + 4) * 16_000)] for at in (6.5, 10.7, 14.4, 17.8)]
+    windows = [Window(piece, "en", "tiny.en", options, job=str(job)) for job, piece in enumerate(pieces)]
+    before = REGISTRY.get_sample_value("scribe_engine_seconds_total")
+    together = await asyncio.gather(*map(both.write_down, windows))
+    assert together == [await both.write_down(window) for window in windows]
+    assert REGISTRY.get_sample_value("scribe_engine_seconds_total") > before

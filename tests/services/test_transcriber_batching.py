@@ -179,3 +179,13 @@ async def test_a_caller_that_goes_while_its_window_runs_harms_nobody() -> None:
     held.go.set()
     assert await stays == said("b")
     assert await asked(batcher, named("c")) == [said("c")]
+
+
+async def test_a_decoder_that_answers_too_little_leaves_nobody_waiting() -> None:
+    """Each window hears of the error, the next one is answered."""
+    decoder = Scripted()
+    batcher = Batcher(decoder, 1, 2)
+    decoder.together = lambda _: []
+    assert [type(text) for text in await asked(batcher, *map(named, "ab"))] == [ValueError, ValueError]
+    decoder.together = lambda batch: [said(ready.window.job) for ready in batch]
+    assert await asked(batcher, named("c")) == [said("c")]
