@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from time import perf_counter
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -21,6 +22,15 @@ STEP_SECONDS = Histogram(
 )
 RUNNING = Gauge("scribe_steps_running", "Steps that this process works on", ["stage"])
 PUBLISHED = Counter("scribe_messages_published_total", "Messages the broker confirmed, by exchange", ["exchange"])
+ENGINE_SECONDS = Counter(
+    "scribe_engine_seconds_total", "Seconds inside calls of the speech model, all streams together"
+)
+ENGINE_WINDOWS = Histogram(
+    "scribe_engine_windows",
+    "Windows that shared a call of the speech model",
+    buckets=(1, 2, 3, 4, 6, 8, 12, 16, 32, 64),
+)
+REDONE = Counter("scribe_engine_redone_total", "Windows decoded again by themselves, by what was wrong", ["reason"])
 
 
 @contextmanager
@@ -58,3 +68,13 @@ def working(stage: str) -> Iterator[None]:
     """Count the step that is worked on inside the block, and its seconds."""
     with RUNNING.labels(stage).track_inprogress(), STEP_SECONDS.labels(stage).time():
         yield
+
+
+@contextmanager
+def in_engine() -> Iterator[None]:
+    """Count the seconds inside the block as the speech model's."""
+    start = perf_counter()
+    try:
+        yield
+    finally:
+        ENGINE_SECONDS.inc(perf_counter() - start)

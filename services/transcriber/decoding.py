@@ -1,118 +1,147 @@
-"""One passage of speech through faster-whisper: many windows at once, and a doubtful one again by itself.
+"""Windows through faster-whisper: many at once, or a doubtful one by itself.
 
-The batched decoder takes only the first temperature, and with a beam it ignores even that. So it decodes at
-temperature 0, and a window whose text looks wrong goes to the sequential decoder, which tries one temperature after
-the other. The thresholds of doubt are those of the Whisper paper (Radford et al., 2022, section 4.5).
+faster-whisper's own batched pipeline takes the windows of one recording with one set of options. This one takes
+windows of any jobs, each with its language, task and hints, and asks faster-whisper for every part of the work: mels,
+prompts, alignment, words. CTranslate2 wants the start token at one place in all prompts of a batch.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from faster_whisper import BatchedInferencePipeline
+import numpy as np
+from faster_whisper.audio import pad_or_trim
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import get_suppressed_tokens
+from numpy.typing import NDArray
 
-from services.transcriber.speech import Samples
-from shared.options import Options
-from shared.transcript import SAMPLE_RATE, Segment, Span, Word
+from services.transcriber import doubt
+from services.transcriber.doubt import Doubt
+from services.transcriber.speech import Window
+from services.transcriber.words import Written, aligned, segment
+from shared.telemetry import in_engine
+from shared.transcript import Segment
 
-COMPRESSION_RATIO = 2.4
-"""Text that gzip shrinks more than this repeats itself."""
+FRAMES = 100
+"""Frames of the mel spectrogram in a second."""
 
-LOG_PROBABILITY = -1.0
-"""An average below this means that the model guessed."""
+FULL_SECONDS = 30.0
+"""What Whisper was trained to see at once."""
 
-NO_SPEECH = 0.6
-"""Above this, and with a guess for a text, nothing was said."""
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A window as a model takes it: its log-mel spectrogram, shape (mels, frames), and the tokens in front of its text.
+
+    A window that begins at a temperature above zero goes to the sequential decoder, which makes its own.
+    """
+
+    window: Window
+    whisper: Any
+    tokenizer: Tokenizer
+    prompt: tuple[int, ...] = ()
+    mel: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(cls, window: Window, whisper: Any) -> "Ready":
+        """Return the window, ready for the model; blocks."""
+        task = window.options.task
+        tokenizer = Tokenizer(whisper.hf_tokenizer, whisper.model.is_multilingual, task, window.language)
+        if window.options.temperature[0] > 0:
+            return cls(window, whisper, tokenizer)
+        hint = hinted(window)
+        hints = tokenizer.encode(hint) if hint else []
+        prompt = whisper.get_prompt(tokenizer, hints, without_timestamps=True, hotwords=window.options.hotwords)
+        # The last frame is that of the extractor's own padding.
+        return cls(window, whisper, tokenizer, tuple(prompt), whisper.feature_extractor(window.samples)[..., :-1])
+
+    @property
+    def kind(self) -> Hashable:
+        """What windows must have in common to share a call of the model."""
+        return self if self.mel is None else (self.whisper, self.window.options.beam_size, len(self.prompt))
+
+
+def hinted(window: Window) -> str | None:
+    """Return the window's initial prompt; a space in front makes the same tokens of it as of speech."""
+    prompt = window.options.initial_prompt
+    return f" {prompt.strip()}" if prompt else None
 
 
 @dataclass(frozen=True)
-class Passage:
-    """Sound, the faster-whisper model that hears it, and how."""
+class Hearing:
+    """Decodes windows: a model sees the longest of a batch and `slack` seconds behind it, 30 s at the most."""
 
-    whisper: Any
-    samples: Samples
-    language: str
-    options: Options
+    slack: float
 
-    def decode(self, windows: Sequence[Span], batch: int) -> Iterator[tuple[Segment, ...]]:
-        """Yield what is said in each window, in seconds from the first sample; `batch` windows are decoded at once."""
-        if self.options.temperature[0] > 0:
-            yield from map(self._alone, windows)
-            return
-        for start in range(0, len(windows), batch):
-            yield from self._together(windows[start : start + batch])
+    def together(self, batch: Sequence[Ready]) -> list[tuple[Segment, ...] | Doubt]:
+        """Return what is said in each window, or why its text is not to be believed.
 
-    def _together(self, windows: Sequence[Span]) -> Iterator[tuple[Segment, ...]]:
-        """Decode the windows in one batch, and those again whose text is in doubt."""
-        # Without its own timestamps, which it gets wrong in batches, the model writes each window as one segment;
-        # `seek` is the window's start, and the words' alignment gives the times.
-        found, _ = BatchedInferencePipeline(self.whisper).transcribe(
-            self.samples,
-            clip_timestamps=[{"start": window.start, "end": window.end} for window in windows],
-            batch_size=len(windows),
-            without_timestamps=True,
-            temperature=0.0,
-            **self._asked(),
+        All are of one kind; one that begins above temperature zero is by itself.
+        """
+        first = batch[0]
+        if first.mel is None:
+            return [self.alone(first)]
+        frames = self.frames([ready.window.seconds for ready in batch])
+        mels = np.stack([pad_or_trim(ready.mel, frames) for ready in batch])
+        with in_engine():
+            encoded = first.whisper.encode(mels)
+            results = first.whisper.model.generate(
+                encoded,
+                [list(ready.prompt) for ready in batch],
+                beam_size=first.window.options.beam_size,
+                max_length=first.whisper.max_length,
+                suppress_tokens=get_suppressed_tokens(first.tokenizer, [-1]),
+                return_scores=True,
+                return_no_speech_prob=True,
+                sampling_temperature=0.0,
+            )
+        written = [
+            Written.of(result, each.tokenizer, each.window.seconds) for each, result in zip(batch, results, strict=True)
+        ]
+        texts = aligned(first.whisper, encoded, written)
+        trimmed = frames < FULL_SECONDS * FRAMES
+        return [_believed(*each, trimmed=trimmed) for each in zip(batch, written, texts, strict=True)]
+
+    def alone(self, ready: Ready) -> tuple[Segment, ...]:
+        """Return what is said in one window, seen at 30 s: one temperature after the other until it is beyond doubt."""
+        options = ready.window.options
+        with in_engine():
+            found, _ = ready.whisper.transcribe(
+                ready.window.samples,
+                language=ready.window.language,
+                task=options.task,
+                beam_size=options.beam_size,
+                hotwords=options.hotwords,
+                initial_prompt=hinted(ready.window),
+                temperature=list(options.temperature),
+                condition_on_previous_text=False,
+                compression_ratio_threshold=doubt.COMPRESSION_RATIO,
+                log_prob_threshold=doubt.LOG_PROBABILITY,
+                no_speech_threshold=doubt.NO_SPEECH,
+                word_timestamps=True,
+            )
+            parts = list(found)
+        return tuple(
+            segment(
+                part.start,
+                part.end,
+                part.text,
+                [asdict(word) for word in part.words or ()],
+                part.avg_logprob,
+                part.no_speech_prob,
+            )
+            for part in parts
         )
-        for window, (_, parts) in zip(windows, groupby(found, attrgetter("seek")), strict=True):
-            yield self._believed(window, list(parts))
 
-    def _believed(self, window: Span, parts: list[Any]) -> tuple[Segment, ...]:
-        guessed = parts[0].avg_logprob < LOG_PROBABILITY
-        if guessed and parts[0].no_speech_prob > NO_SPEECH:
-            return ()
-        repeats = any(part.compression_ratio > COMPRESSION_RATIO for part in parts)
-        if (guessed or repeats) and len(self.options.temperature) > 1:
-            return self._alone(window)
-        return tuple(_segment(part, 0.0) for part in parts)
-
-    def _alone(self, window: Span) -> tuple[Segment, ...]:
-        """Decode one window by itself, at each temperature in turn until the text is beyond doubt."""
-        start, end = (int(at * SAMPLE_RATE) for at in (window.start, window.end))
-        found, _ = self.whisper.transcribe(
-            self.samples[start:end],
-            condition_on_previous_text=False,
-            compression_ratio_threshold=COMPRESSION_RATIO,
-            log_prob_threshold=LOG_PROBABILITY,
-            no_speech_threshold=NO_SPEECH,
-            temperature=list(self.options.temperature),
-            **self._asked(),
-        )
-        return tuple(_segment(part, window.start) for part in found)
-
-    def _asked(self) -> dict[str, Any]:
-        """Return what both decoders are asked alike; words always, because segments get their times from them."""
-        prompt = self.options.initial_prompt
-        return {
-            "language": self.language,
-            "task": self.options.task,
-            "beam_size": self.options.beam_size,
-            "hotwords": self.options.hotwords,
-            # A space in front makes the same tokens of it as of speech; only one of the decoders adds it by itself.
-            "initial_prompt": f" {prompt.strip()}" if prompt else None,
-            "word_timestamps": True,
-            "vad_filter": False,
-        }
+    def frames(self, seconds: Iterable[float]) -> int:
+        """Return how many frames the model is to see of windows that long: an even number, as it halves them."""
+        return 2 * round(min(max(seconds) + self.slack, FULL_SECONDS) * FRAMES / 2)
 
 
-def _segment(found: Any, origin: float) -> Segment:
-    """Return faster-whisper's segment in the mesh's words, `origin` seconds later; NumPy's numbers become Python's."""
-    words = tuple(
-        Word(
-            start=float(word.start) + origin,
-            end=float(word.end) + origin,
-            text=word.word,
-            probability=float(word.probability),
-        )
-        for word in found.words or ()
-    )
-    return Segment(
-        start=float(found.start) + origin,
-        end=float(found.end) + origin,
-        text=found.text.strip(),
-        words=words,
-        average_log_probability=float(found.avg_logprob),
-        no_speech_probability=float(found.no_speech_prob),
-    )
+def _believed(ready: Ready, written: Written, text: Segment, *, trimmed: bool) -> tuple[Segment, ...] | Doubt:
+    """Return the text, nothing if nothing was said, or the doubt, if there is another way to decode the window."""
+    if doubt.silent(written.log_probability, written.no_speech):
+        return ()
+    doubtful = doubt.doubt(written.tokens, written.log_probability, written.compression_ratio)
+    another = trimmed or len(ready.window.options.temperature) > 1
+    return doubtful if doubtful is not None and another else (text,)

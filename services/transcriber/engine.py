@@ -1,22 +1,33 @@
-"""The engine that recognises speech with Whisper: loaded through ivrit, decoded with faster-whisper."""
+"""The engine that recognises speech with Whisper: windows in, text out; needs no mesh around it.
+
+engine = WhisperEngine(settings, store)
+await engine.open()
+segments = await engine.write_down(Window(samples, "en", "base", options))
+"""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import ctranslate2
 import faster_whisper
 
 from services.transcriber import hints
-from services.transcriber.decoding import Passage
-from services.transcriber.loading import LoadedModels, Placement
+from services.transcriber.batching import Batcher
+from services.transcriber.decoding import Hearing, Ready
+from services.transcriber.layouts import fastest, layouts
+from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
 from services.transcriber.settings import TranscriberSettings
-from services.transcriber.speech import Language, Samples
+from services.transcriber.speech import Language, Samples, Window
 from shared.mesh.outcomes import GiveUp
 from shared.models import ModelStore
 from shared.options import Options
-from shared.transcript import SAMPLE_RATE, Segment, Span
+from shared.telemetry import in_engine
+from shared.transcript import SAMPLE_RATE, Segment
 
 FRAME = 30 * SAMPLE_RATE
 """The samples that Whisper sees at once."""
@@ -28,18 +39,37 @@ class WhisperEngine:
     """Whisper models by name, those that the settings serve; raises WrongSettings if their device is not there."""
 
     def __init__(self, settings: TranscriberSettings, store: ModelStore) -> None:
+        self._settings = settings
+        self._store = store
         self._served = tuple(dict.fromkeys((settings.transcriber_model, *settings.transcriber_models)))
         self._placement = Placement.of(settings)
-        self._models = LoadedModels(store, self._placement)
+        # One thread: mels keep their order, and take a hundredth of the time that the model takes.
+        self._mels = ThreadPoolExecutor(1, "mels")
 
     @property
     def versions(self) -> Mapping[str, str]:
         """The versions of faster-whisper and CTranslate2."""
         return VERSIONS
 
+    @property
+    def capacity(self) -> int:
+        """How many windows one round of batches holds, all streams together; it shrinks when memory runs out."""
+        return self._batcher.streams * self._batcher.width
+
     async def open(self) -> None:
-        """Load the model that serves most jobs, so that the first does not wait for it; raise TryLater or GiveUp."""
-        await asyncio.to_thread(self._models.get, self._served[0])
+        """Load the model that serves most jobs, and find out how to share out the cores; raise TryLater or GiveUp."""
+        await asyncio.to_thread(self._open)
+
+    def _open(self) -> None:
+        settings, usual = self._settings, self._served[0]
+        width = settings.transcriber_batch or BATCH[self._placement.device]
+        layout, *others = layouts(settings, self._placement.device)
+        if others:
+            load = partial(self._placement.load, fetched(self._store, usual))
+            layout = fastest(settings.cache / "layouts", usual, [layout, *others], load, width)
+        self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
+        self._models.get(usual)
+        self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
@@ -59,21 +89,30 @@ class WhisperEngine:
         whisper = self._models.get(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
-        heard: Counter[str] = Counter()
+        heard = defaultdict[str, float](float)
         for start in range(0, len(speech), FRAME):
             piece = speech[start : start + FRAME]
-            for code, probability in whisper.detect_language(piece)[2]:
+            for code, probability in self._batcher.threads.submit(_languages, whisper, piece).result():
                 heard[code] += probability * len(piece) / len(speech)
-        return Language(*heard.most_common(1)[0])
+        return Language(*max(heard.items(), key=itemgetter(1)))
 
-    def decode(
-        self, model: str, samples: Samples, windows: Sequence[Span], language: str, options: Options
-    ) -> Iterator[tuple[Segment, ...]]:
-        """Yield what is said in each window, a batch at a time; raise GiveUp if the model lacks the language."""
-        whisper = self._models.get(model)
+    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+        """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
+        ready = await asyncio.get_running_loop().run_in_executor(self._mels, self._ready, window)
+        return await self._batcher.write_down(ready)
+
+    def _ready(self, window: Window) -> Ready:
+        whisper, model, language = self._models.get(window.model), window.model, window.language
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
-        return Passage(whisper, samples, language, options).decode(windows, self._placement.batch)
+        return Ready.of(window, whisper)
+
+
+def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:
+    """Return the probability of each language that up to 30 s of speech may be in."""
+    with in_engine():
+        found: list[tuple[str, float]] = whisper.detect_language(piece)[2]
+    return found
 
 
 def _knows(whisper: Any, language: str) -> bool:

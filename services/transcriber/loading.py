@@ -1,14 +1,15 @@
 """Whisper models in memory: loaded once through ivrit, on the best device there is, a few at a time."""
 
-import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import ctranslate2
 import ivrit
 
+from services.transcriber.layouts import Layout
 from services.transcriber.settings import TranscriberSettings
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.models import ModelStore, ModelUnavailable, NoSuchModel
@@ -23,21 +24,15 @@ COMPUTE_TYPES = {"cuda": ("float16", "int8_float32", "float32"), "cpu": ("int8",
 """By device, the first that it supports is used; GPUs before Volta have no fast float16."""
 
 BATCH = {"cuda": 8, "cpu": 2}
-"""Windows decoded at once: a CPU is as busy with two as with eight, and stops sooner."""
-
-
-THREADS = 8
-"""As many as there are cores, up to this many: beyond it a second worker is the better use of a machine."""
+"""Windows decoded at once: a CPU is as busy with two as with eight (decision 0015), and urgent jobs wait for less."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """What models run on, in CTranslate2's words, and how many windows are decoded at once."""
+    """What models run on, in CTranslate2's words."""
 
     device: str
     compute_type: str
-    threads: int
-    batch: int
 
     @classmethod
     def of(cls, settings: TranscriberSettings) -> "Placement":
@@ -50,18 +45,28 @@ class Placement:
         device = "cuda" if devices and settings.transcriber_device != "cpu" else "cpu"
         supported = ctranslate2.get_supported_compute_types(device)
         compute_type = next(kind for kind in COMPUTE_TYPES[device] if kind in supported)
-        batch = settings.transcriber_batch or BATCH[device]
-        # CTranslate2's own choice, four whatever the machine, slows a smaller one down.
-        threads = settings.transcriber_threads or min(os.cpu_count() or 1, THREADS)
-        return cls(device, compute_type, threads, batch)
+        return cls(device, compute_type)
+
+    def load(self, path: str, layout: Layout) -> Any:
+        """Return the faster-whisper model in a folder; `layout.streams` threads may call it at once."""
+        return ivrit.load_model(
+            engine="faster-whisper",
+            model=path,
+            device=self.device,
+            compute_type=self.compute_type,
+            # What ivrit does not know itself it hands to faster-whisper. The replicas share the weights.
+            num_workers=layout.streams,
+            cpu_threads=layout.threads,
+            local_files_only=True,
+        ).model_object
 
 
 class LoadedModels:
     """faster-whisper models by name; the one used longest ago makes room for a new one."""
 
-    def __init__(self, store: ModelStore, placement: Placement) -> None:
+    def __init__(self, store: ModelStore, load: Callable[[str], Any]) -> None:
         self._store = store
-        self._placement = placement
+        self._load = load
         self._loaded: OrderedDict[str, Any] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -72,27 +77,19 @@ class LoadedModels:
         """
         with self._lock:
             if name not in self._loaded:
-                path = self._fetched(name)
+                path = fetched(self._store, name)
                 while len(self._loaded) >= KEPT:
                     self._loaded.popitem(last=False)
                 self._loaded[name] = self._load(path)
             self._loaded.move_to_end(name)
             return self._loaded[name]
 
-    def _fetched(self, name: str) -> str:
-        try:
-            return str(self._store.fetch(name))
-        except NoSuchModel as unknown:
-            raise GiveUp(str(unknown)) from unknown
-        except ModelUnavailable as unavailable:
-            raise TryLater(str(unavailable), FETCH_AGAIN_SECONDS) from unavailable
 
-    def _load(self, path: str) -> Any:
-        return ivrit.load_model(
-            engine="faster-whisper",
-            model=path,
-            device=self._placement.device,
-            compute_type=self._placement.compute_type,
-            cpu_threads=self._placement.threads,
-            local_files_only=True,
-        ).model_object
+def fetched(store: ModelStore, name: str) -> str:
+    """Return the folder that the model lies in, fetched if need be; raises as `LoadedModels.get` does."""
+    try:
+        return str(store.fetch(name))
+    except NoSuchModel as unknown:
+        raise GiveUp(str(unknown)) from unknown
+    except ModelUnavailable as unavailable:
+        raise TryLater(str(unavailable), FETCH_AGAIN_SECONDS) from unavailable

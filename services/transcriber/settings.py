@@ -19,11 +19,15 @@ class TranscriberSettings(Settings):
     """Which Whisper models this deployment serves and what they run on.
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
-    besides. 0 threads or 0 windows a batch: chosen to suit the device.
+    besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
+    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds behind the
+    longest window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"
     transcriber_models: ModelNames = ()
+    transcriber_streams: int = Field(0, ge=0, le=64)
     transcriber_threads: int = Field(0, ge=0, le=256)
     transcriber_batch: int = Field(0, ge=0, le=128)
+    transcriber_slack: float = Field(30.0, ge=2, le=30)
     transcriber_device: Literal["auto", "cpu", "cuda"] = "auto"

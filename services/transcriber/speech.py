@@ -1,14 +1,16 @@
 """What the stage asks of whatever recognises speech, in words that name no library."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.options import Options
-from shared.transcript import Segment, Span
+from shared.topology import Lane
+from shared.transcript import SAMPLE_RATE, Segment
 
 Samples = NDArray[np.float32]
 """Mono sound at 16 kHz, -1.0 to 1.0, shape (samples,)."""
@@ -22,8 +24,30 @@ class Language:
     probability: float
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """Up to 30 s of speech and all that its text depends on.
+
+    `lane`, `job` and `chunk` say which windows go first. Once `stop` is set, from any thread, it need not be heard.
+    """
+
+    samples: Samples
+    language: str
+    model: str
+    options: Options
+    lane: Lane = Lane.NORMAL
+    job: str = ""
+    chunk: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.samples) / SAMPLE_RATE
+
+
 class Engine(Protocol):
-    """What can hear a language and write down speech; every method but `serving` blocks and may load a model."""
+    """What can hear a language and write down speech; `fit` and `hear` block and may load a model."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -38,11 +62,9 @@ class Engine(Protocol):
     def hear(self, model: str, speech: Samples) -> Language:
         """Return the language of the speech."""
 
-    def decode(
-        self, model: str, samples: Samples, windows: Sequence[Span], language: str, options: Options
-    ) -> Iterator[tuple[Segment, ...]]:
-        """Yield what is said in each window, in order; windows and times are seconds from the first sample.
+    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+        """Return what is said in the window, in seconds from its first sample; windows asked for at once share work.
 
-        Lazy: work is done a few windows at a time, so whoever stops asking stops it. Segments always carry words
-        if the model could align any. Raises GiveUp if the model does not know the language.
+        Segments always carry words if the model could align any. Raises GiveUp if the model does not know the
+        language; Stopped, within one batch, once the window's `stop` is set while it waits.
         """

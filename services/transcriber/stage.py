@@ -1,13 +1,12 @@
 """What the transcriber does: the speech of one chunk becomes segments of text."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from services.transcriber.audio import read
 from services.transcriber.language import spoken
 from services.transcriber.sentences import placed, sentences
-from services.transcriber.speech import Engine, Language, Samples
+from services.transcriber.speech import Engine, Language, Samples, Window
 from shared.blobs import Blobs
 from shared.mesh.work import Work
 from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Prepared, Segment, Span
@@ -21,52 +20,54 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     """
     prepared = work.outputs(Prepared)[0]
     chunk = prepared.chunks[work.step.part]
+    work.weigh(len(chunk.windows))
     model = engine.serving(work.job.options.model)
     language = await spoken(work, prepared, engine, blobs)
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
-    samples = await read(blobs, prepared.pcm, chunk)
-    passage = _Passage(chunk, samples, language.code, model)
-    return await asyncio.to_thread(_write_down, work, passage, engine, language)
-
-
-@dataclass(frozen=True)
-class _Passage:
-    """A chunk's sound, its language and the model that is to hear it."""
-
-    chunk: Chunk
-    samples: Samples
-    language: str
-    model: str
-
-    def windows(self) -> list[Span]:
-        """Return the windows in seconds from the first sample, none beyond the last."""
-        origin, length = self.chunk.start, len(self.samples) / SAMPLE_RATE
-        spans = (Span(start=max(w.start - origin, 0.0), end=min(w.end - origin, length)) for w in self.chunk.windows)
-        return [span for span in spans if span.end > span.start]
-
-
-def _write_down(work: Work, passage: _Passage, engine: Engine, language: Language) -> ChunkText:
-    """Decode window after window; blocks."""
-    options, warnings = engine.fit(passage.model, work.job.options)
+    options, warnings = await asyncio.to_thread(engine.fit, model, work.job.options)
     work.check()
-    windows = passage.windows()
-    heard = engine.decode(passage.model, passage.samples, windows, passage.language, options)
-    segments: list[Segment] = []
-    for window, found in zip(windows, heard, strict=True):
-        segments += _segments(found, window, passage.chunk, with_words=options.word_timestamps)
-        work.progress(min(window.end / (passage.chunk.end - passage.chunk.start), 1.0))
-        work.check()  # before the next window is asked for
-    return _text(passage.chunk, language, passage.model, engine, segments, warnings)
+    samples = await read(blobs, prepared.pcm, chunk)
+    windows = [
+        (span, Window(sound, language.code, model, options, work.job.lane, work.job.id, chunk.index, work.stop))
+        for span, sound in _cut(chunk, samples)
+    ]
+    segments = [segment async for segment in _written(work, chunk, windows, engine)]
+    return _text(chunk, language, model, engine, segments, warnings)
 
 
-def _segments(found: tuple[Segment, ...], window: Span, chunk: Chunk, *, with_words: bool) -> Iterator[Segment]:
+def _cut(chunk: Chunk, samples: Samples) -> Iterator[tuple[Span, Samples]]:
+    """Yield the chunk's windows, in seconds of the recording and none beyond the last sample, with their sound."""
+    for window in chunk.windows:
+        start, end = (max(round((at - chunk.start) * SAMPLE_RATE), 0) for at in (window.start, window.end))
+        sound = samples[start:end]
+        if len(sound):
+            begin = chunk.start + start / SAMPLE_RATE
+            yield Span(start=begin, end=min(begin + len(sound) / SAMPLE_RATE, chunk.end)), sound
+
+
+async def _written(
+    work: Work, chunk: Chunk, windows: Sequence[tuple[Span, Window]], engine: Engine
+) -> AsyncIterator[Segment]:
+    """Yield the sentences of all windows, which are asked for at once; whoever fails or stops forgets the others."""
+    writing = [asyncio.create_task(engine.write_down(window)) for _, window in windows]
+    try:
+        for (span, window), text in zip(windows, writing, strict=True):
+            for sentence in _sentences(await text, span, with_words=window.options.word_timestamps):
+                yield sentence
+            work.progress(min((span.end - chunk.start) / (chunk.end - chunk.start), 1.0))
+            work.check()
+    finally:
+        for text in writing:
+            text.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+
+
+def _sentences(text: tuple[Segment, ...], window: Span, *, with_words: bool) -> Iterator[Segment]:
     """Yield the window's sentences where they lie in the recording."""
-    origin = chunk.start
-    here = Span(start=origin + window.start, end=min(origin + window.end, chunk.end))
-    for segment in found:
-        for sentence in sentences(placed(segment, here, origin)):
+    for segment in text:
+        for sentence in sentences(placed(segment, window, window.start)):
             if sentence.text.strip():
                 yield sentence if with_words else sentence.model_copy(update={"words": ()})
 

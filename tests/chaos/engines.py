@@ -5,14 +5,16 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from services.diarizer.heard import Heard
-from services.transcriber.speech import Language, Samples
+from services.transcriber.batching import Batcher
+from services.transcriber.speech import Language, Samples, Window
 from shared.options import Options
-from shared.transcript import SAMPLE_RATE, Segment, Span, Turn, Word
+from shared.transcript import SAMPLE_RATE, Segment, Turn, Word
 
 SLOW = "slow"
 SLOW_SECONDS = 1.5
@@ -35,13 +37,50 @@ POISONS: Mapping[str, Callable[[], object]] = {
 """What a recording can do to the engine, by the hotwords of the job that brings it."""
 
 
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A window as the stand-in takes it: there is nothing to make ready."""
+
+    window: Window
+
+    @property
+    def kind(self) -> str:
+        """All windows are alike."""
+        return "sound"
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """Says one segment of one word for each window after `seconds`, or does what the hotwords say."""
+
+    seconds: float
+
+    def together(self, batch: Sequence[Sound]) -> list[tuple[Segment, ...]]:
+        """Return what is said in each window."""
+        return list(map(self.alone, batch))
+
+    def alone(self, ready: Sound) -> tuple[Segment, ...]:
+        """Return what is said in a window."""
+        window = ready.window
+        POISONS.get(window.options.hotwords or "", lambda: None)()
+        time.sleep(self.seconds)
+        text = hashlib.sha256(window.samples.tobytes()).hexdigest()[:16]
+        word = Word(start=0.0, end=window.seconds, text=f" {text}", probability=1.0)
+        return (Segment(start=0.0, end=window.seconds, text=text, words=(word,)),)
+
+
 class StandInWhisper:
-    """Hears sixteen hexadecimal digits in each window: the first of the sound's SHA-256."""
+    """Hears sixteen hexadecimal digits in each window: the first of the sound's SHA-256. One window at a time."""
 
     versions: Mapping[str, str] = {"stand-in": "1"}
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self._batcher = Batcher[Sound](Hearing(seconds), streams=1, width=1)
+
+    @property
+    def capacity(self) -> int:
+        """How many windows one round of batches holds."""
+        return self._batcher.streams * self._batcher.width
 
     def serving(self, asked: str | None) -> str:
         """Return the one model there is."""
@@ -58,18 +97,9 @@ class StandInWhisper:
         del model, speech
         return Language("he", 1.0)
 
-    def decode(
-        self, model: str, samples: Samples, windows: Sequence[Span], language: str, options: Options
-    ) -> Iterator[tuple[Segment, ...]]:
-        """Yield one segment of one word for each window, or do what the hotwords say."""
-        del model, language
-        for window in windows:
-            POISONS.get(options.hotwords or "", lambda: None)()
-            time.sleep(self._seconds)
-            heard = samples[int(window.start * SAMPLE_RATE) : int(window.end * SAMPLE_RATE)]
-            text = hashlib.sha256(heard.tobytes()).hexdigest()[:16]
-            word = Word(start=window.start, end=window.end, text=f" {text}", probability=1.0)
-            yield (Segment(start=window.start, end=window.end, text=text, words=(word,)),)
+    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+        """Return what is said in the window."""
+        return await self._batcher.write_down(Sound(window))
 
 
 class StandInVoices:

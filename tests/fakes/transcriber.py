@@ -1,11 +1,10 @@
 """Chunks, work and an engine that says what it is told: what the transcriber's tests are made of."""
 
 import re
-from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from services.transcriber.speech import Language, Samples
+from services.transcriber.speech import Language, Samples, Window
 from shared.jobs.document import Facts
 from shared.jobs.step import Step
 from shared.mesh.work import Work
@@ -26,23 +25,25 @@ def work(*chunks: Chunk, part: int = 0, facts: Facts | None = None, **options: A
     return Work(job, Step(job.id, Stage.TRANSCRIBER, part), inputs={Stage.DOWNLOADER: (prepared,)})
 
 
-def parrot(heard: list[Samples] | None = None, decode: Callable[..., Any] | None = None) -> Any:
-    """Return an engine that keeps what it listens to and says 'hello' in each window."""
+def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: list[Window] | None = None) -> Any:
+    """Return an engine that keeps what it listens to and the windows it is given, and says the same in each."""
 
     def listen(_model: str, speech: Samples) -> Language:
         if heard is not None:
             heard.append(speech)
         return Language("cy", 0.75)
 
-    def hello(_model: str, _samples: Samples, windows: list[Span], *_: Any) -> Iterator[tuple[Segment, ...]]:
-        return iter([(Segment(start=window.start, end=window.end, text="hello"),) for window in windows])
+    async def say(window: Window) -> tuple[Segment, ...]:
+        if windows is not None:
+            windows.append(window)
+        return (Segment(start=0.0, end=window.seconds, text=text),)
 
     return SimpleNamespace(
         versions={"parrot": "1"},
         serving=lambda asked: asked or "parrot",
         fit=lambda _model, options: (options, ()),
         hear=listen,
-        decode=decode or hello,
+        write_down=say,
     )
 
 

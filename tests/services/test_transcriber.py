@@ -1,5 +1,6 @@
 """The transcriber: one chunk of speech becomes segments of text, with real weights on real speech where it matters."""
 
+import asyncio
 import importlib.util
 import threading
 from pathlib import Path
@@ -7,12 +8,15 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from meeteval.io.stm import STM
 from meeteval.wer import siso_word_error_rate
+from prometheus_client import REGISTRY
 
-from services.transcriber import decoding
+from services.transcriber import doubt
 from services.transcriber.engine import WhisperEngine
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.speech import Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
 from shared.mesh.outcomes import GiveUp, Stopped
@@ -20,16 +24,19 @@ from shared.mesh.work import Work
 from shared.models import ModelStore
 from shared.transcript import Span
 from tests.fakes.transcriber import chunk, plain, words_of, work
+from tests.recordings import samples
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
-BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
+BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
 SHORT = (Span(start=6.5, end=10.0),)
 
 
-@pytest.fixture(scope="module")
-def engine(model_store: ModelStore) -> WhisperEngine:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def engine(model_store: ModelStore) -> WhisperEngine:
     """Return an engine that serves base, multilingual, and tiny.en."""
-    return WhisperEngine(BASE, model_store)
+    engine = WhisperEngine(BASE, model_store)
+    await engine.open()
+    return engine
 
 
 @pytest.fixture
@@ -103,7 +110,7 @@ async def test_a_doubtful_window_is_decoded_again_at_rising_temperatures(
     engine: WhisperEngine, blobs: ObjectStore, generate: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A window the model is unsure of is tried at each temperature of the job; a job with only one keeps the text."""
-    monkeypatch.setattr(decoding, "LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr(doubt, "LOG_PROBABILITY", 0.0)
     window = Span(start=12.5, end=14.2)
     once = await transcribe(work(chunk(0, window), language="en", temperature=0.0), engine, blobs)
     assert once.segments
@@ -117,7 +124,7 @@ async def test_noise_gives_no_text(engine: WhisperEngine) -> None:
     """A window that holds no speech after all gives no segment."""
     noise = np.random.default_rng(0).normal(0, 0.05, 160_000).astype(np.float32)
     options = work(chunk(0, *SHORT)).job.options
-    assert list(engine.decode("base", noise, [Span(start=0, end=10)], "en", options)) == [()]
+    assert await engine.write_down(Window(noise, "en", "base", options)) == ()
 
 
 async def test_a_set_stop_ends_the_decoding_before_the_next_batch(
@@ -125,6 +132,7 @@ async def test_a_set_stop_ends_the_decoding_before_the_next_batch(
 ) -> None:
     """Once stop is set no further batch reaches the weights."""
     single = WhisperEngine(BASE.model_copy(update={"transcriber_batch": 1}), model_store)
+    await single.open()
     single._models = engine._models
     stop = threading.Event()
     windows = [Span(start=at, end=at + 2) for at in (8.0, 10.0, 12.0, 14.0)]
@@ -153,3 +161,19 @@ async def test_a_model_that_is_not_served_is_refused_with_the_list_of_those_that
     """A job cannot make a worker fetch whatever it likes."""
     with pytest.raises(GiveUp, match=r"model 'someone/huge' is not served here; served: base, tiny\.en"):
         await transcribe(work(chunk(0, *SHORT), model="someone/huge"), engine, blobs)
+
+
+async def test_two_streams_at_once_write_down_what_one_call_each_would(model_store: ModelStore) -> None:
+    """Windows of four jobs on two streams give the text of each alone, and the model's seconds are counted."""
+    settings = BASE.model_copy(update={"transcriber_model": "tiny.en", "transcriber_streams": 2})
+    both = WhisperEngine(settings, model_store)
+    await both.open()
+    assert both.capacity == 4
+    options = work(chunk(0, *SHORT), temperature=0.0).job.options
+    sound = samples().astype(np.float32) / 32768
+    pieces = [sound[int(at * 16_000) : int((at + 4) * 16_000)] for at in (6.5, 10.7, 14.4, 17.8)]
+    windows = [Window(piece, "en", "tiny.en", options, job=str(job)) for job, piece in enumerate(pieces)]
+    before = REGISTRY.get_sample_value("scribe_engine_seconds_total")
+    together = await asyncio.gather(*map(both.write_down, windows))
+    assert together == [await both.write_down(window) for window in windows]
+    assert REGISTRY.get_sample_value("scribe_engine_seconds_total") > before

@@ -3,6 +3,7 @@
 import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ import ivrit
 import pytest
 
 from services.transcriber import hints
+from services.transcriber.layouts import Layout
 from services.transcriber.loading import KEPT, LoadedModels, Placement
 from services.transcriber.sentences import placed, sentences
 from services.transcriber.settings import TranscriberSettings
@@ -25,7 +27,7 @@ from tests.fakes.jobs import new_job
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
 BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
-SHORT = (Span(start=6.5, end=10.0),)
+LOAD = partial(Placement("cpu", "int8").load, layout=Layout(2, 1))
 
 
 def test_words_outside_their_window_are_pulled_in_and_put_in_order() -> None:
@@ -69,9 +71,10 @@ def test_no_more_than_a_few_models_are_held_and_each_is_loaded_once(monkeypatch:
     """The model used longest ago makes room; one that is held is not loaded again."""
     load = Mock(side_effect=lambda **asked: SimpleNamespace(model_object=asked["model"]))
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), Placement("cpu", "int8", 1, 1))
+    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD)
     assert [models.get(name) for name in ("a", "b", "a", "c", "a", "b")] == ["a", "b", "a", "c", "a", "b"]
     assert [call.kwargs["model"] for call in load.call_args_list] == ["a", "b", "c", "b"]
+    assert {(call.kwargs["num_workers"], call.kwargs["cpu_threads"]) for call in load.call_args_list} == {(2, 1)}
     assert len(models._loaded) == KEPT
 
 
@@ -88,7 +91,7 @@ def test_two_steps_that_need_a_model_at_once_load_it_once(monkeypatch: pytest.Mo
         return models.get("a")
 
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), Placement("cpu", "int8", 1, 1))
+    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD)
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(ask, [models] * 4))) == 1
 
@@ -97,7 +100,7 @@ def test_a_model_that_cannot_be_fetched_now_is_tried_later() -> None:
     """A hub that is out of reach is no reason to give a job up."""
     store = SimpleNamespace(fetch=Mock(side_effect=ModelUnavailable("big", ["hub: not reachable"])))
     with pytest.raises(TryLater, match="hub: not reachable"):
-        LoadedModels(store, Placement("cpu", "int8", 1, 1)).get("big")
+        LoadedModels(store, LOAD).get("big")
 
 
 @pytest.mark.parametrize(

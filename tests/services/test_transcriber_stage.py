@@ -1,10 +1,10 @@
 """The transcriber's stage: languages, bytes, windows and refusals, with an engine that says what it is told."""
 
+import asyncio
 import importlib.util
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from services.transcriber.language import LISTEN_SECONDS, opening
 from services.transcriber.settings import TranscriberSettings
-from services.transcriber.speech import Samples
+from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
 from shared.jobs.document import Facts
@@ -81,12 +81,39 @@ async def test_only_the_bytes_of_the_chunk_are_read(blobs: ObjectStore) -> None:
 
 async def test_windows_beyond_the_audio_are_cut_and_empty_text_is_dropped(blobs: ObjectStore) -> None:
     """A window that ends past the last sample is decoded up to it; a segment of spaces leaves no trace."""
-    asked: list[Span] = []
-
-    def decode(_model: str, _samples: Samples, windows: list[Span], *_: Any) -> Iterator[tuple[Segment, ...]]:
-        asked.extend(windows)
-        return iter([(Segment(start=0, end=1, text=" "),)])
-
-    text = await transcribe(work(chunk(0, Span(start=29.0, end=30.5))), parrot(decode=decode), blobs)
-    assert asked == [Span(start=0.0, end=1.0)]
+    asked: list[Window] = []
+    text = await transcribe(work(chunk(0, Span(start=29.0, end=30.5))), parrot(text=" ", windows=asked), blobs)
+    assert [window.seconds for window in asked] == [1.0]
     assert text.segments == ()
+
+
+async def test_a_window_is_given_with_all_that_its_text_depends_on(blobs: ObjectStore) -> None:
+    """Sound, language, model, options, lane, job, chunk and stop reach the engine, and the step says what it weighs."""
+    asked, weights = list[Window](), list[int]()
+    chunks = chunk(0, *SHORT), chunk(1, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))
+    plan = work(*chunks, part=1, language="en")
+    await transcribe(replace(plan, weigh=weights.append), parrot(windows=asked), blobs)
+    assert [round(window.seconds, 3) for window in asked] == [1.7, 3.4]
+    said = {(each.language, each.model, each.lane, each.job, each.chunk, each.stop) for each in asked}
+    assert said == {("en", "parrot", plan.job.lane, plan.job.id, 1, plan.stop)}
+    assert weights == [2]
+
+
+async def test_a_window_that_fails_fails_the_step_and_forgets_the_others(blobs: ObjectStore) -> None:
+    """The first failure is the step's own, and whatever else was asked for is cancelled, not left to run on."""
+    forgotten = asyncio.Event()
+
+    async def fail(window: Window) -> tuple[Segment, ...]:
+        if window.seconds < 3:
+            raise GiveUp("never")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            forgotten.set()
+        return ()
+
+    engine = parrot()
+    engine.write_down = fail
+    with pytest.raises(GiveUp, match="never"):
+        await transcribe(work(chunk(0, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))), engine, blobs)
+    assert forgotten.is_set()

@@ -1,0 +1,161 @@
+"""Windows that wait share calls of the model: batches form by a short deadline and by size, on one or more streams.
+
+Knows no model: what decodes is given to it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import Context
+from dataclasses import dataclass
+from math import ceil
+from typing import Generic, cast
+
+from services.transcriber.decoder import Decoder, R, Text, too_large
+from services.transcriber.doubt import Doubt
+from services.transcriber.waiting import ChunkName, Waiting
+from shared.mesh.outcomes import Stopped
+from shared.telemetry import ENGINE_WINDOWS, REDONE
+
+log = logging.getLogger(__name__)
+
+GATHERING_SECONDS = 0.05
+"""How long an idle stream waits for a batch to fill up: claims and reads of several jobs come within that."""
+
+
+@dataclass(eq=False)
+class _Item(Generic[R]):
+    """A window that waits, and whoever waits for its text."""
+
+    ready: R
+    kind: Hashable
+    text: asyncio.Future[Text]
+    doubted: bool = False
+
+    @property
+    def lane(self) -> int:
+        return self.ready.window.lane
+
+    @property
+    def chunk(self) -> ChunkName:
+        return self.ready.window.job, self.ready.window.chunk
+
+    def unwanted(self) -> bool:
+        return self.text.done() or self.ready.window.stop.is_set()
+
+
+class Batcher(Generic[R]):
+    """Decodes on as many `streams` at once, up to `width` windows in each.
+
+    A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
+    that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
+    `threads` has one thread for each stream: whatever else asks the model goes through it, too.
+    """
+
+    def __init__(self, decoder: Decoder[R], streams: int, width: int) -> None:
+        self.streams = streams
+        self.width = width
+        self._decoder = decoder
+        self.threads = ThreadPoolExecutor(streams, "stream")
+        self._waiting = Waiting[_Item[R]]()
+        self._full = asyncio.Event()
+        self._running = set[asyncio.Task[None]]()
+        self._busy = 0
+        self._due = 0.0
+
+    async def write_down(self, ready: R) -> Text:
+        """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
+        item = _Item(ready, ready.kind, asyncio.get_running_loop().create_future())
+        if not self._waiting:
+            self._due = asyncio.get_running_loop().time() + GATHERING_SECONDS
+        self._waiting.add(item)
+        self._wake()
+        return await item.text
+
+    def _wake(self) -> None:
+        if len(self._waiting) >= self.width * (self.streams - self._busy):
+            self._full.set()
+        if len(self._running) < self.streams:
+            # A stream serves all jobs: it must not log in the name of the one that woke it.
+            self._running.add(asyncio.create_task(self._stream(), context=Context()))
+
+    async def _stream(self) -> None:
+        """Run batch after batch until nothing waits."""
+        try:
+            while batch := await self._gathered():
+                self._busy += 1
+                try:
+                    await self._run(batch)
+                finally:
+                    self._busy -= 1
+        finally:
+            self._running.remove(cast(asyncio.Task[None], asyncio.current_task()))
+
+    async def _gathered(self) -> list[_Item[R]]:
+        """Return the next batch once there is a full one or its time is up; an empty one if nothing waits."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._due):
+                await self._full.wait()
+        self._full.clear()
+        for item in self._waiting.drop(_Item.unwanted):
+            _settle(item.text, Stopped(f"{item.chunk} was stopped while it waited"))
+        # Streams that have nothing to do share what there is: two halves side by side are done sooner than a whole.
+        share = ceil(len(self._waiting) / (self.streams - self._busy))
+        return self._waiting.take(min(share, self.width))
+
+    async def _run(self, batch: list[_Item[R]]) -> None:
+        ENGINE_WINDOWS.observe(len(batch))
+        try:
+            texts = await asyncio.get_running_loop().run_in_executor(self.threads, self._texts, batch)
+            answers = list(zip(batch, texts, strict=True))
+        except Exception as failure:  # noqa: BLE001 - each window's own, and whoever waits for it raises it
+            self._failed(batch, failure)
+            return
+        for item, text in answers:
+            if isinstance(text, Doubt):
+                self._doubted(item, text)
+            else:
+                _settle(item.text, text)
+
+    def _texts(self, batch: list[_Item[R]]) -> Sequence[Text | Doubt]:
+        if batch[0].doubted:
+            return [self._decoder.alone(item.ready) for item in batch]
+        return self._decoder.together([item.ready for item in batch])
+
+    def _doubted(self, item: _Item[R], why: Doubt) -> None:
+        REDONE.labels(why.reason).inc()
+        log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
+        item.doubted = True
+        self._again([item])
+
+    def _failed(self, batch: list[_Item[R]], failure: Exception) -> None:
+        if len(batch) == 1:
+            _settle(batch[0].text, failure)
+        elif too_large(failure):
+            self.width = min(self.width, len(batch) // 2)
+            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
+            self._put_back(batch)
+        else:
+            log.warning("%d windows failed together and are done one by one: %r", len(batch), failure)
+            self._again(batch)
+
+    def _again(self, batch: list[_Item[R]]) -> None:
+        for item in batch:
+            item.kind = item  # shares no call any more
+        self._put_back(batch)
+
+    def _put_back(self, batch: list[_Item[R]]) -> None:
+        self._waiting.put_back(batch)
+        self._wake()
+
+
+def _settle(text: "asyncio.Future[Text]", outcome: Text | Exception) -> None:
+    """Answer whoever waits for the text, if anybody still does."""
+    if text.done():
+        return
+    if isinstance(outcome, Exception):
+        text.set_exception(outcome)
+    else:
+        text.set_result(outcome)

@@ -1,0 +1,44 @@
+"""What the batches are given to: whatever hears windows that were made ready for it."""
+
+from collections.abc import Hashable, Sequence
+from typing import Protocol, TypeVar
+
+from services.transcriber.doubt import Doubt
+from services.transcriber.speech import Window
+from shared.transcript import Segment
+
+Text = tuple[Segment, ...]
+
+
+class Ready(Protocol):
+    """A window made ready for a model; those of one `kind` may share a call."""
+
+    @property
+    def window(self) -> Window: ...  # noqa: D102 - the class says it
+
+    @property
+    def kind(self) -> Hashable: ...  # noqa: D102 - as above
+
+
+R = TypeVar("R", bound=Ready)
+R_contra = TypeVar("R_contra", bound=Ready, contravariant=True)
+
+
+class Decoder(Protocol[R_contra]):
+    """What hears windows; both methods block, and run on several threads at once."""
+
+    def together(self, batch: Sequence[R_contra]) -> Sequence[Text | Doubt]:
+        """Return what is said in each window, or why its text is not to be believed."""
+
+    def alone(self, ready: R_contra) -> Text:
+        """Return what is said in one window, with all the care there is."""
+
+
+TOO_LITTLE_MEMORY = ("out of memory", "alloc_failed")
+"""How CTranslate2, CUDA and cuBLAS say that a batch does not fit, in small letters."""
+
+
+def too_large(failure: Exception) -> bool:
+    """Whether a batch failed because it does not fit into memory."""
+    said = str(failure).lower()
+    return isinstance(failure, MemoryError) or any(words in said for words in TOO_LITTLE_MEMORY)

@@ -1,0 +1,112 @@
+"""Batches through real weights: what a window's neighbours are changes nothing, and doubt costs one window only."""
+
+from collections.abc import Sequence
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from services.transcriber import decoding
+from services.transcriber.decoding import FULL_SECONDS, Hearing, Ready
+from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
+from services.transcriber.layouts import Layout
+from services.transcriber.loading import Placement
+from services.transcriber.settings import TranscriberSettings
+from services.transcriber.speech import Window
+from shared.models import ModelStore
+from shared.settings import WrongSettings, load
+from shared.transcript import Segment
+from tests.fakes.jobs import new_job
+from tests.recordings import samples
+
+PIECES = ((6.5, 10.0), (10.7, 14.2), (14.4, 17.8), (17.7, 21.5), (21.8, 24.0), (24.0, 30.0))
+
+
+@pytest.fixture(scope="module")
+def whisper(model_store: ModelStore) -> Any:
+    """Return the multilingual base model."""
+    return Placement("cpu", "int8").load(str(model_store.fetch("base")), Layout(1, 1))
+
+
+def pieces(whisper: Any, *asked: dict[str, Any]) -> list[Ready]:
+    """Return pieces of the sample, each asked for as the job it comes from does."""
+    sound = samples().astype(np.float32) / 32768
+    windows = []
+    for (start, end), options in zip(PIECES, asked, strict=False):
+        said = new_job(**{"language": "en", "temperature": 0.0, **options}).job.options
+        windows.append(Window(sound[int(start * 16_000) : int(end * 16_000)], said.language, "base", said))
+    return [Ready.of(window, whisper) for window in windows]
+
+
+def told(texts: Sequence[tuple[Segment, ...] | Doubt]) -> list[list[Any]]:
+    """Return each window's text and the times of its words."""
+    return [
+        [(part.text, [(word.text, word.start, word.end) for word in part.words]) for part in parts] for parts in texts
+    ]
+
+
+def test_windows_of_several_jobs_are_written_down_as_each_would_be_by_itself(whisper: Any) -> None:
+    """At the full 30 s, text and times are the same to the letter, whatever language and task the neighbours have."""
+    ready = pieces(whisper, {}, {"language": "de"}, {"task": "translate"}, {}, {"language": "de"}, {})
+    hearing = Hearing(slack=FULL_SECONDS)
+    batched = told(hearing.together(ready))
+    assert batched == [told(hearing.together([each]))[0] for each in ready]
+    assert "New Jersey" in batched[1][0][0]
+
+
+def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) -> None:
+    """CTranslate2 wants the start token at one place, so a prompt's length decides; another beam never goes along."""
+    plain, diane, sheila, longer, beam, hot = pieces(
+        whisper,
+        {},
+        {"initial_prompt": "Diane."},
+        {"initial_prompt": "Sheila"},
+        {"initial_prompt": "A call to Texas."},
+        {"beam_size": 2},
+        {"temperature": 0.4},
+    )
+    same = len(diane.prompt) == len(sheila.prompt)
+    assert (diane.kind == sheila.kind) is same
+    assert len({each.kind for each in (plain, diane, longer, beam, hot)}) == 5
+
+
+def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The longest window of the batch and the slack decide what is encoded, up to the model's 30 s."""
+    encode = Mock(wraps=whisper.encode)
+    monkeypatch.setattr(whisper, "encode", encode)
+    (text,) = Hearing(slack=5).together(pieces(whisper, {}))
+    assert encode.call_args.args[0].shape[-1] == 850
+    assert "hello" in text[0].text.lower()
+    assert Hearing(slack=8).frames([2.0, 10.0]) == 1800
+    assert Hearing(slack=8).frames([29.0]) == Hearing(FULL_SECONDS).frames([2.0]) == 3000
+
+
+def test_a_loop_is_found_and_so_is_a_guess_but_people_may_repeat_themselves() -> None:
+    """A few tokens over and over are a loop; 'no, no, no' is not, nor is a list."""
+    assert loops([1, 2, 3, *[7, 8, 9, 10] * 3])
+    assert loops([5] * LOOP_TOKENS)
+    assert not loops([1, 2] * 3)
+    assert not loops(list(range(200)))
+    assert doubt([7, 8, 9, 10] * 4, -0.2, 1.5) == Doubt("loop")
+    assert doubt([1, 2], -0.2, 2.5) == Doubt("compression ratio")
+    assert doubt([1, 2], -1.2, 1.5) == Doubt("log-probability")
+    assert doubt([1, 2], -0.2, 1.5) is None
+
+
+def test_a_text_in_doubt_is_kept_only_where_nothing_else_can_be_tried(
+    whisper: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With one temperature a window that saw all there is keeps its text; one that was trimmed is to be heard again."""
+    monkeypatch.setattr(decoding.doubt, "LOG_PROBABILITY", 0.0)
+    once, twice = pieces(whisper, {}, {"temperature": (0.0, 0.2)})
+    assert isinstance(Hearing(FULL_SECONDS).together([once])[0], tuple)
+    assert Hearing(FULL_SECONDS).together([twice]) == [Doubt("log-probability")]
+    assert Hearing(slack=5).together([once]) == [Doubt("log-probability")]
+
+
+def test_a_slack_at_which_models_loop_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable."""
+    monkeypatch.setenv("SCRIBE_TRANSCRIBER_SLACK", "1")
+    with pytest.raises(WrongSettings, match="SCRIBE_TRANSCRIBER_SLACK: Input should be greater than or equal to 2"):
+        load(TranscriberSettings)

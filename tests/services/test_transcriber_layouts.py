@@ -1,0 +1,99 @@
+"""How cores are shared out: what is set is kept, what is not is measured once and remembered."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from services.transcriber import layouts as module
+from services.transcriber.engine import WhisperEngine
+from services.transcriber.layouts import Layout, fastest, layouts
+from services.transcriber.loading import Placement
+from services.transcriber.settings import TranscriberSettings
+from shared.models import ModelStore
+
+FREE = TranscriberSettings()
+
+
+@pytest.mark.parametrize(
+    ("cores", "expected"),
+    [
+        (1, [(1, 1)]),
+        (2, [(2, 1), (1, 2)]),
+        (4, [(4, 1), (2, 2), (1, 4)]),
+        (16, [(4, 4), (2, 8)]),
+        (96, [(4, 8)]),
+    ],
+)
+def test_a_machine_offers_few_streams_of_many_threads_and_many_of_few(
+    cores: int, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No layout has more threads than there are cores, and one core leaves nothing to measure."""
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert [(each.streams, each.threads) for each in layouts(FREE, "cpu")] == expected
+
+
+@pytest.mark.parametrize(
+    ("device", "settings", "expected"),
+    [
+        ("cpu", {"transcriber_threads": 1}, Layout(1, 1)),
+        ("cpu", {"transcriber_streams": 2}, Layout(2, 2)),
+        ("cpu", {"transcriber_streams": 3, "transcriber_threads": 5}, Layout(3, 5)),
+        ("cuda", {}, Layout(2, 1)),
+        ("cuda", {"transcriber_streams": 1}, Layout(1, 1)),
+    ],
+)
+def test_a_layout_that_is_set_is_not_measured(
+    device: str, settings: dict[str, int], expected: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is one to choose from: what is set, the rest to suit it; on a GPU two streams."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert layouts(FREE.model_copy(update=settings), device) == [expected]
+
+
+def test_the_fastest_layout_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second start asks nothing of the model; another model is measured by itself."""
+    load = Mock(side_effect=lambda layout: layout)
+    monkeypatch.setattr(module, "speed", lambda layout, _streams, _batch: float(layout.streams))
+    candidates = [Layout(1, 2), Layout(2, 1)]
+    assert [fastest(tmp_path, "a/b", candidates, load, 2) for _ in range(2)] == [Layout(2, 1)] * 2
+    assert load.call_count == 2
+    assert fastest(tmp_path, "c", candidates, load, 2) == Layout(2, 1)
+    assert load.call_count == 4
+    (file,) = tmp_path.glob("a--b-*.json")
+    assert json.loads(file.read_text())["fastest"] == {"streams": 2, "threads": 1}
+
+
+def test_a_cache_that_cannot_be_written_to_costs_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The layout is chosen all the same."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(module, "speed", lambda *_: 1.0)
+    assert fastest(tmp_path / "file", "a", [Layout(1, 1)], Mock(), 2) == Layout(1, 1)
+    assert "measured again at the next start" in caplog.text
+
+
+async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
+    model_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each layout is tried on the real model; what one round of batches holds follows from the one chosen."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    tried: dict[Layout, Any] = {}
+    real = Placement.load
+    monkeypatch.setattr(
+        Placement, "load", lambda self, path, layout: tried.setdefault(layout, real(self, path, layout))
+    )
+    settings = TranscriberSettings(transcriber_model="tiny.en", transcriber_batch=3, cache=tmp_path)
+    engine = WhisperEngine(settings, model_store)
+    await engine.open()
+    (file,) = (tmp_path / "layouts").iterdir()
+    found = SimpleNamespace(**json.loads(file.read_text()))
+    assert set(tried) == {Layout(1, 2), Layout(2, 1)}
+    assert all(speed > 0 for speed in found.windows_a_second.values())
+    assert engine.capacity == found.fastest["streams"] * 3
+    assert tried[Layout(2, 1)].model.num_workers == 2
