@@ -17,7 +17,7 @@ from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on, tell_progress
+from shared.mesh.follow import pass_on, tell_done, tell_progress
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
 from shared.mesh.perform import Held, Worker, perform
 from shared.mesh.post import Post
@@ -58,13 +58,13 @@ class Executor:
 
     async def _claim(self, step: Step) -> Held | None:
         worker = self._worker
+        ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
         try:
-            job = await self._store.find(step.job)
+            job = self._store.waiting(step) or await self._store.find(step.job)
+            claimed, job = await change(self._store, job, ask)
         except NoSuchJob:
             log.warning("a message asks for a job that is not stored; dropped")
             return None
-        ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
-        claimed, job = await change(self._store, job, ask)
         match claimed:
             case Claimed(attempt=attempt, exhausted=exhausted, lost=lost):
                 await self._store.remember([lost] if lost else [])
@@ -110,7 +110,8 @@ class Executor:
         return None
 
     async def _note(self, held: Held, what: str, reason: str | None) -> None:
-        await self._store.remember([history.ended(held.job, held.step, what, reason, now())])
+        if what != "done":  # which the document itself says
+            await self._store.remember([history.ended(held.job, held.step, what, reason, now())])
         telemetry.STEPS.labels(held.step.stage, what).inc()
         log.log(logging.WARNING if reason else logging.INFO, what, extra={"reason": reason})
 
@@ -133,7 +134,7 @@ class Executor:
         await pass_on(self._store, self._post, moved)
         match outcome:
             case Done():
-                await tell_progress(self._post, moved.job, held.step, 1.0)
+                await tell_done(self._post, moved.job, held.step)
             case Again(delay=delay):
                 await self._post.later(held.step, held.job.lane, delay)
             case Left():
