@@ -1,7 +1,7 @@
 """Passing on: after a commit, the events it speaks of and the steps it made ready go out."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,59 +18,54 @@ from shared.messages import Event, Order
 from shared.topology import Happening
 
 
-async def pass_on(store: JobStore, post: Post, moved: Moved) -> None:
+async def pass_on(store: JobStore, post: Post, moved: Moved, progress: Iterable[Event] = ()) -> None:
     """Publish the facts in order, stop what runs for an ended job, queue what is ready; once confirmed, note it.
 
-    Safe to repeat: a fact keeps its sequence number, and a step that is over is not done again.
+    Safe to repeat: a fact keeps its sequence number, and a step that is over is not done again. `progress` goes along.
     """
     job = moved.job
-    if not moved.facts and not moved.steps:
-        return
     said = [post.event(Event.of(job, fact)) for fact in moved.facts]
     said += [post.step(step, job.lane) for step in moved.steps]
     if job.state in ABANDONED and moved.facts:
         said.append(post.order(Order(cancel=job.id)))
-    await _confirmed(said)
-    await store.published(job.id, [fact.sequence for fact in moved.facts], moved.steps, now())
+    await _confirmed([*said, *map(post.event, progress)])
+    if said:
+        await store.published(job.id, [fact.sequence for fact in moved.facts], moved.steps, now())
 
 
 async def _confirmed(said: list[Coroutine[Any, Any, None]]) -> None:
     """Say everything in order, then wait for all the broker's confirmations; raise the first failure, if any."""
-    if len(said) == 1:
-        await said[0]
-        return
     # Tasks start in order, and the channel writes what they say in that order.
     for outcome in await asyncio.gather(*said, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
 
 
-async def tell_progress(post: Post, job: Job, step: Step, fraction: float) -> None:
-    """Publish how much of the step, and of its stage, is done; progress carries the job's last sequence number."""
+def progress(job: Job, step: Step, fraction: float) -> Iterator[Event]:
+    """Yield the event that tells how much of the step and of its stage is done, with the job's last sequence number.
+
+    Deliveries are no part of the job, and tell none.
+    """
     if step.stage in flow.OUTSIDE:
         return
     parts = flow.parts(job, step.stage)
     done = sum(job.over(step.stage, part) for part in parts if part != step.part)
     stage_fraction = min(1.0, (done + fraction) / max(len(parts), 1))
     body = {"stage": step.stage, "part": step.part, "fraction": fraction, "stage_fraction": stage_fraction}
-    await post.event(
-        Event(
-            job=job.id,
-            tenant=job.tenant,
-            sequence=job.sequence,
-            happening=Happening.PROGRESS,
-            at=now(),
-            body=body,
-        )
+    yield Event(
+        job=job.id,
+        tenant=job.tenant,
+        sequence=job.sequence,
+        happening=Happening.PROGRESS,
+        at=now(),
+        body=body,
     )
 
 
-async def tell_done(post: Post, job: Job, step: Step) -> None:
-    """Publish that the step is done, unless its stage began less than PROGRESS_SECONDS ago.
-
-    Who listens has seen nothing of such a stage yet, and hears of what follows it.
-    """
-    records = (job.record(Step(job.id, step.stage, part)) for part in flow.parts(job, step.stage))
-    began = min((record.started for record in records if record and record.started), default=None)
-    if began and now() - began >= timedelta(seconds=PROGRESS_SECONDS):
-        await tell_progress(post, job, step, 1.0)
+def step_done(job: Job, step: Step) -> Iterator[Event]:
+    """Yield the progress of a step that is done: if its stage is, too, or began PROGRESS_SECONDS ago."""
+    records = [job.record(Step(job.id, step.stage, part)) for part in flow.parts(job, step.stage)]
+    began = [record.started for record in records if record and record.started]
+    over = all(record and record.over for record in records)
+    if over or (began and now() - min(began) >= timedelta(seconds=PROGRESS_SECONDS)):
+        yield from progress(job, step, 1.0)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 import aio_pika
+import aiormq
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelInvalidStateError
-from aiormq.abc import AbstractChannel
 from pamqp.commands import Basic
 
 from shared import telemetry
@@ -165,18 +165,21 @@ class AmqpPost:
         with lost_as_error():
             async with asyncio.timeout(CONFIRM_SECONDS):
                 out = await self._open_channel()
+                # The confirmation tells more than that the socket took it, so that is not waited for.
                 await out.basic_publish(
-                    content, exchange=exchange, routing_key=key, properties=message, mandatory=mandatory
+                    content, exchange=exchange, routing_key=key, properties=message, mandatory=mandatory, wait=False
                 )
         telemetry.PUBLISHED.labels(exchange or "default").inc()
 
-    async def _open_channel(self) -> AbstractChannel:
+    async def _open_channel(self) -> aiormq.Channel:
         """Return the channel that aio-pika's exchanges publish on; what these add costs as much as the publishing."""
         if self._channel is None:
             raise RuntimeError("the post is not open")
         if self._channel.is_closed:
             raise ChannelInvalidStateError("the channel to the broker is closed; it is being opened again")
-        return await self._channel.get_underlay_channel()
+        channel = await self._channel.get_underlay_channel()
+        assert isinstance(channel, aiormq.Channel)  # noqa: S101 - as above
+        return channel
 
     async def ping(self) -> None:
         """Raise if the broker does not answer."""

@@ -17,7 +17,7 @@ from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on, tell_done, tell_progress
+from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
 from shared.mesh.perform import Held, Worker, perform
 from shared.mesh.post import Post
@@ -82,7 +82,10 @@ class Executor:
         return None
 
     async def _perform(self, held: Held, stop: threading.Event) -> Outcome:
-        tell = partial(tell_progress, self._post, held.job, held.step)
+        async def tell(fraction: float) -> None:
+            for event in progress(held.job, held.step, fraction):
+                await self._post.event(event)
+
         return await perform(held, self._worker, self._store, tell, stop)
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
@@ -131,10 +134,9 @@ class Executor:
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
             return
-        await pass_on(self._store, self._post, moved)
+        heard = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
+        await pass_on(self._store, self._post, moved, heard)
         match outcome:
-            case Done():
-                await tell_done(self._post, moved.job, held.step)
             case Again(delay=delay):
                 await self._post.later(held.step, held.job.lane, delay)
             case Left():

@@ -9,6 +9,8 @@ import asyncio
 import json
 import logging
 import time
+from collections import Counter
+from collections.abc import Collection
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +24,7 @@ from pymongo import monitoring
 from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
 from shared.blobs import ObjectStore
+from shared.jobs.document import Job
 from shared.jobs.mongo import MongoStore, connect
 from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.declare import declare
@@ -30,13 +33,12 @@ from shared.mesh.serve import Parts, Subscription, serve
 from shared.mesh.stage import steps
 from shared.mesh.work import Work
 from shared.settings import Settings, worker_name
-from shared.topology import ENDED_QUEUE, JOBS, SUBMIT_KEY, Stage, work_queue
+from shared.topology import ENDED_QUEUE, JOBS, SUBMIT_KEY, Lane, Stage, work_queue
 from shared.transcript import Delivered, Output
 from tests.bench.drained import Drained, purged, resident
 from tests.fakes.intake import Sealed
 from tests.fakes.jobs import chunk_text, diarization, prepared, published
 from tests.fakes.store import MemoryStore
-from tests.fakes.upkeep import MemoryUpkeep
 
 HOOK = "http://127.0.0.1/hook"
 ROOM = Limits(1_000_000, 1_000_000)
@@ -103,6 +105,18 @@ class OneProcess(Parts):
         """Close nothing: it is not this stage's."""
 
 
+class NobodyWaits:
+    """The upkeep of a mesh with room for every job."""
+
+    async def running(self) -> Counter[tuple[str, Lane]]:
+        """Return nothing: there is room."""
+        return Counter()
+
+    async def next_waiting(self, full: Collection[str]) -> Job | None:
+        """Return None: nobody waits."""
+        del full
+
+
 class Mesh:
     """Six services in this process over one store and one post."""
 
@@ -163,8 +177,7 @@ async def drain(settings: Settings, jobs: int, seconds: float, *, durable: bool,
 
 
 def _memory() -> tuple[Any, Any]:
-    store = MemoryStore()
-    return store, MemoryUpkeep(store)
+    return MemoryStore(), NobodyWaits()
 
 
 async def _database(settings: Settings, commands: Commands) -> tuple[Any, Any]:
