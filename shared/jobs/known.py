@@ -23,7 +23,7 @@ class Known:
         """Keep the document, unless a later one is kept, and return it."""
         known = self._jobs.pop(job.id, job)
         if len(job.steps) <= MOST_STEPS:
-            self._jobs[job.id] = max(known, job, key=lambda each: each.revision)
+            self._jobs[job.id] = max(job, known, key=lambda each: each.revision)
         if len(self._jobs) > MOST:
             self._jobs.popitem(last=False)
         return job
@@ -32,7 +32,8 @@ class Known:
         """Note in the document what `JobStore.published` notes in the database."""
         known = self._jobs.get(job)
         if known is not None:
-            marks = {step.key: known.steps[step.key].model_copy(update={"posted": now}) for step in posted}
+            records = {step.key: known.record(step) for step in posted}  # not all, in a document out of date
+            marks = {key: record.model_copy(update={"posted": now}) for key, record in records.items() if record}
             outbox = tuple(fact for fact in known.outbox if fact.sequence not in told)
             self._jobs[job] = known.model_copy(update={"outbox": outbox, "steps": {**known.steps, **marks}})
 
