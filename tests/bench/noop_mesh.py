@@ -40,6 +40,7 @@ from tests.fakes.intake import Sealed
 from tests.fakes.jobs import chunk_text, diarization, prepared, published
 from tests.fakes.store import MemoryStore
 
+UNCONFIRMED = 500
 HOOK = "http://127.0.0.1/hook"
 ROOM = Limits(1_000_000, 1_000_000)
 ASKED = {"source": {"object": "uploads/default/noop.wav"}, "webhooks": [{"url": HOOK}]}
@@ -149,10 +150,13 @@ async def queue_jobs(url: str, jobs: int) -> None:
     await purged(url)
     async with await aio_pika.connect(url) as connection:
         exchange = await (await connection.channel()).get_exchange(JOBS.name)
-        for _ in range(jobs):
-            body = json.dumps({"id": str(uuid4()), **ASKED}).encode()
-            message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-            await exchange.publish(message, SUBMIT_KEY)
+        bodies = [json.dumps({"id": str(uuid4()), **ASKED}).encode() for _ in range(jobs)]
+        for some in range(0, jobs, UNCONFIRMED):
+            messages = (
+                aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+                for body in bodies[some : some + UNCONFIRMED]
+            )
+            await asyncio.gather(*(exchange.publish(message, SUBMIT_KEY) for message in messages))
 
 
 async def drain(settings: Settings, jobs: int, seconds: float, *, durable: bool, pids: list[int]) -> Drained:
