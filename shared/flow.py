@@ -1,5 +1,6 @@
 """Which stages follow which, as data, and the one pure function that says what comes next."""
 
+from itertools import islice
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -37,6 +38,7 @@ OPTIONAL = {Stage.DIARIZER: False, Stage.ENHANCER: True}
 
 # A delivery tells of the job and is no part of it: it outlives the job's end and never changes it.
 OUTSIDE = {Stage.NOTIFIER}
+_OUTSIDE_KEYS = tuple(f"{stage}-" for stage in OUTSIDE)
 
 
 def parts(job: Job, stage: Stage) -> range:
@@ -80,31 +82,35 @@ def needs(job: Job, step: Step) -> tuple[Stage, ...]:
     return (*FLOW[step.stage], step.stage) if joins(job, step) else FLOW[step.stage]
 
 
-def over(job: Job, stage: Stage) -> bool:
-    """Whether the stage and all before it are over for this job."""
-    return all(over(job, before) for before in FLOW[stage]) and all(job.over(stage, part) for part in parts(job, stage))
+def behind(job: Job) -> set[Stage]:
+    """Return the stages that are over for this job, and all before them."""
+    stages: set[Stage] = set()
+    for stage, before in FLOW.items():  # those before come first
+        if stages.issuperset(before) and all(job.over(stage, part) for part in parts(job, stage)):
+            stages.add(stage)
+    return stages
 
 
 def finished(job: Job) -> bool:
     """Whether every stage of the flow is over."""
-    return all(over(job, stage) for stage in FLOW if stage not in OUTSIDE)
+    return behind(job) >= FLOW.keys() - OUTSIDE
 
 
 def ready(job: Job, window: int) -> tuple[Step, ...]:
     """Return the steps that may be worked on now: predecessors over, not over themselves, `window` a stage at most."""
     steps: list[Step] = []
+    gone = behind(job) if job.state in ADMITTED else set(FLOW)
     for stage, before in FLOW.items():
-        if stage in OUTSIDE or job.state not in ADMITTED or not all(over(job, each) for each in before):
-            continue
-        open_parts = [part for part in parts(job, stage) if not job.over(stage, part)]
-        steps += [Step(job.id, stage, part) for part in open_parts[:window]]
+        if stage not in gone and stage not in OUTSIDE and gone.issuperset(before):
+            open_parts = (part for part in parts(job, stage) if not job.over(stage, part))
+            steps += [Step(job.id, stage, part) for part in islice(open_parts, window)]
     return (*steps, *deliveries(job))
 
 
 def deliveries(job: Job) -> tuple[Step, ...]:
     """Return the deliveries that are not over."""
-    steps = (Step.of(job.id, key) for key, record in job.steps.items() if not record.over)
-    return tuple(step for step in steps if step.stage in OUTSIDE)
+    keys = (key for key, record in job.steps.items() if key.startswith(_OUTSIDE_KEYS) and not record.over)
+    return tuple(Step.of(job.id, key) for key in keys)
 
 
 def unposted(job: Job, window: int) -> tuple[Step, ...]:

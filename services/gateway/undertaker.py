@@ -9,7 +9,7 @@ from services.gateway.letters import DeadLetters, Letter, Wanted, ordered
 from shared import flow
 from shared.clock import now
 from shared.jobs.changes import Moved
-from shared.jobs.history import Entry
+from shared.jobs.history import Entry, committed
 from shared.jobs.replay import replay
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
@@ -88,6 +88,7 @@ class Undertaker:
             job = await self.store.find(step.job)
         except NoSuchJob:
             return "nothing to do: its job is no longer kept"
+        await self.store.remember(committed(job))  # what is done again is no longer in the document
         moved, job = await change(self.store, job, partial(replay, step=step, now=now(), window=self.window))
         # Also after a crash between the two: what was queued but not published is published now.
         await pass_on(self.store, self.post, Moved(job, steps=flow.unposted(job, self.window)))

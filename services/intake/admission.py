@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Running = Counter[tuple[str, Lane]]
 
 FRESH = 1.0
-"""Seconds between two counts of the running jobs: a flood of new ones, or of ends, is not a flood of counts."""
+"""Seconds between two looks at who runs and waits: a flood of new jobs, or of ends, is not a flood of looks."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Admission:
         self._limits, self._window = limits, window
         self._deciding = asyncio.Lock()
         self._running, self._counted = Running(), -FRESH
+        self._nobody_waited = -FRESH
         self._asked = False
 
     async def insert(self, job: Job) -> Job:
@@ -68,8 +69,9 @@ class Admission:
         Return it as stored, or the job that was stored before under its id or its idempotency key.
         """
         async with self._deciding:
-            room = await self._upkeep.next_waiting(()) is None and await self._has_room(job)
+            room = await self._nobody_waits() and await self._has_room(job)
             state = JobState.ACCEPTED if room else JobState.WAITING
+            self._nobody_waited = self._nobody_waited if room else -FRESH
             self._running[job.tenant, job.lane] += room
             return await self._store.insert(moves.opened(job.model_copy(update={"state": state}), self._window).job)
 
@@ -100,15 +102,24 @@ class Admission:
             else:
                 await self._start(job)
             job = await self._upkeep.next_waiting(full)
+        if job is None and not full:
+            self._nobody_waited = _clock()
+
+    async def _nobody_waits(self) -> bool:
+        if _clock() - self._nobody_waited > FRESH:
+            if await self._upkeep.next_waiting(()) is not None:
+                return False
+            self._nobody_waited = _clock()
+        return True
 
     async def _has_room(self, job: Job) -> bool:
         await self._count_if_old()
         return not self._limits.full_for(self._running, job.tenant, job.lane)
 
     async def _count_if_old(self) -> None:
-        if asyncio.get_running_loop().time() - self._counted > FRESH:
+        if _clock() - self._counted > FRESH:
             self._running = await self._upkeep.running()
-            self._counted = asyncio.get_running_loop().time()
+            self._counted = _clock()
 
     async def _start(self, waiting: Job) -> None:
         with telemetry.logged_as(job=waiting.id, tenant=waiting.tenant):
@@ -117,3 +128,7 @@ class Admission:
             await self._store.remember([Entry(job=job.id, what="admitted", at=job.updated)])
             await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, self._window)))
             log.info("admitted", extra={"lane": job.lane.label})
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

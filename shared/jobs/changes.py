@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import events, flow
-from shared.jobs.document import Fact, Facts, Job, StepRecord
+from shared.jobs.document import Fact, Job, StepRecord
 from shared.jobs.states import JOB_MOVES, STEP_MOVES, TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 from shared.transcript import Output
@@ -71,9 +71,9 @@ def at(job: Job, state: JobState, now: datetime) -> Job:
 
 def learned(job: Job, output: Output) -> Job:
     """Return the job with the output's facts, where they are new to it, and its warnings."""
-    known = job.facts.model_dump(exclude_none=True)
-    facts = Facts.model_validate({**output.facts(), **known})
+    fresh = {name: value for name, value in output.facts().items() if getattr(job.facts, name) is None}
     new = tuple(warning for warning in output.warnings if warning not in job.warnings)
+    facts = job.facts.model_copy(update=fresh)
     return job.model_copy(update={"facts": facts, "warnings": (*job.warnings, *new)})
 
 
@@ -110,5 +110,8 @@ def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
         job = at(job, JobState.COMPLETED, now)
         job = told(job, [events.completed(job)], now)
     facts = tuple(fact for fact in job.outbox if fact.sequence > before.sequence)
-    known = {step for step in flow.ready(before, window) if step.key in before.steps}
-    return Moved(job, facts, tuple(step for step in flow.unposted(job, window) if step not in known))
+    unposted = flow.unposted(job, window)
+    if any(step.key in before.steps for step in unposted):  # ready for longer, and so somebody else's to post
+        known = {step for step in flow.ready(before, window) if step.key in before.steps}
+        unposted = tuple(step for step in unposted if step not in known)
+    return Moved(job, facts, unposted)

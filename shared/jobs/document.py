@@ -112,8 +112,8 @@ class Job(Record):
 
     def won(self, stage: Stage) -> list[Step]:
         """Return the stage's steps of which an attempt was committed, in the order of their parts."""
-        steps = (Step.of(self.id, key) for key, record in self.steps.items() if record.winner is not None)
-        return sorted(step for step in steps if step.stage is stage)
+        keys = (key for key, record in self.steps.items() if record.winner is not None and key.startswith(f"{stage}-"))
+        return sorted(Step.of(self.id, key) for key in keys)
 
     def crashed(self, step: Step) -> bool:
         """Whether a worker ended without a word over the step."""
@@ -122,5 +122,5 @@ class Job(Record):
 
     def over(self, stage: Stage, part: int) -> bool:
         """Whether that part of the stage is over."""
-        record = self.steps.get(Step(self.id, stage, part).key)
-        return record is not None and record.over
+        record = self.steps.get(Step.named(stage, part))
+        return record is not None and record.state in OVER

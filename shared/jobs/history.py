@@ -1,5 +1,9 @@
-"""A job's history: one entry for each attempt that ended, however it did, and for what was done to the job itself."""
+"""A job's history: one entry for each attempt that ended, however it did, and for what was done to the job itself.
 
+The entry of an attempt that was committed is not written anywhere: the job document says all of it.
+"""
+
+from collections.abc import Iterable
 from datetime import datetime
 
 from shared.jobs.document import Job, Record
@@ -57,3 +61,15 @@ def lost(before: Job, step: Step) -> Entry | None:
     if record.state is not StepState.RUNNING:
         return None
     return ended(before, step, "lost", "its heartbeat was lost", record.heartbeat or record.queued)
+
+
+def committed(job: Job) -> list[Entry]:
+    """Return the entries of the attempts that the document holds as done."""
+    done = {Step.of(job.id, key): record for key, record in job.steps.items() if record.state is StepState.DONE}
+    return [ended(job, step, "done", None, record.ended or record.queued) for step, record in done.items()]
+
+
+def whole(job: Job | None, written: Iterable[Entry]) -> list[Entry]:
+    """Return the job's history in the order of time: what was written down, and what its document says."""
+    entries = {entry.name: entry for entry in (*(committed(job) if job else ()), *written)}
+    return sorted(entries.values(), key=lambda entry: entry.at)

@@ -11,15 +11,17 @@ from typing import Any
 from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import ReplaceOne
+from pymongo import ReplaceOne, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job
-from shared.jobs.history import Entry
+from shared.jobs.history import Entry, whole
+from shared.jobs.known import Known
 from shared.jobs.rows import difference, filled, identity, marked, to_job, to_row
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
+from shared.jobs.together import Together
 from shared.topology import Stage
 from shared.transcript import Output
 
@@ -41,6 +43,8 @@ class MongoStore:
         self._jobs = client[database]["jobs"]
         self._outputs = client[database]["outputs"]
         self._history = client[database]["history"]
+        self._known = Known()
+        self._marks = Together(self._jobs_written)
 
     async def prepare(self) -> None:
         """Create the indexes; safe to call from every process at each start."""
@@ -55,14 +59,18 @@ class MongoStore:
         except DuplicateKeyError:
             known = {"identity": identity(job)}
             return to_job(await self._jobs.find_one({"_id": job.id}) or await self._jobs.find_one(known))
-        return job
+        return self._known.keep(job)
 
     async def find(self, job: str) -> Job:
         """Return the job; raise NoSuchJob."""
         row = await self._jobs.find_one({"_id": job})
         if row is None:
             raise NoSuchJob(job)
-        return to_job(row)
+        return self._known.keep(to_job(row))
+
+    def waiting(self, step: Step) -> Job | None:
+        """Return the job as this process knows it if the step waits to be claimed by that; it may be out of date."""
+        return self._known.waiting(step)
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not.
@@ -76,7 +84,7 @@ class MongoStore:
         )
         if not result.matched_count and await self._jobs.find_one({"_id": before.id, "mark": mark}, {"_id": 1}) is None:
             return None
-        return after.model_copy(update={"revision": before.revision + 1})
+        return self._known.keep(after.model_copy(update={"revision": before.revision + 1}))
 
     async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
         """Record that the attempt is alive; return False if it no longer holds the step."""
@@ -87,9 +95,14 @@ class MongoStore:
 
     async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
         """Forget facts and mark steps whose messages the broker has confirmed."""
-        told, posted = list(sequences), {f"steps.{step.key}.posted": now for step in steps}
-        confirmed = {"outbox": {"sequence": {"$in": told}}} if told else {}
-        await self._jobs.update_one({"_id": job}, filled({"$pull": confirmed, "$set": posted}))
+        told, posted = set(sequences), tuple(steps)
+        confirmed = {"outbox": {"sequence": {"$in": sorted(told)}}} if told else {}
+        marks = {f"steps.{step.key}.posted": now for step in posted}
+        await self._marks.add(UpdateOne({"_id": job}, filled({"$pull": confirmed, "$set": marks})))
+        self._known.published(job, told, posted, now)
+
+    async def _jobs_written(self, updates: Sequence[UpdateOne]) -> None:
+        await self._jobs.bulk_write(updates, ordered=False)
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
         """Keep what an attempt made; it counts only once a commit names the attempt."""
@@ -124,9 +137,10 @@ class MongoStore:
             await self._history.bulk_write([ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows])
 
     async def history(self, job: str) -> list[Entry]:
-        """Return the job's history in the order of time."""
+        """Return the job's history in the order of time, committed attempts included, which nobody remembers."""
         rows = await self._history.find({"job": job}, {"_id": 0}).to_list(None)
-        return sorted(map(Entry.model_validate, rows), key=lambda entry: entry.at)
+        document = await self._jobs.find_one({"_id": job})
+        return whole(to_job(document) if document else None, map(Entry.model_validate, rows))
 
     async def ping(self) -> None:
         """Raise if the database cannot be reached."""

@@ -11,6 +11,7 @@ BESIDES = {"_id", "identity", "mark"}
 """What a row holds besides the job."""
 
 MAPS = ("steps", "deliveries")
+PLAIN = Job.model_fields.keys() - {*MAPS, "outbox", "revision", "id"}
 
 
 def identity(job: Job) -> str:
@@ -31,15 +32,20 @@ def to_job(row: Mapping[str, Any]) -> Job:
 
 def difference(before: Job, after: Job) -> Update:
     """Return the update that turns one document into the other, leaving other workers' heartbeats and facts alone."""
-    old, new = to_row(before), to_row(after)
-    plain = new.keys() - {*MAPS, "outbox", "revision"}
-    changed = {key: new[key] for key in plain if new[key] != old[key]}
+    changed = after.model_dump(include={name for name in PLAIN if _differs(before, after, name)})
     gone: dict[str, Any] = {}
     for name in MAPS:
-        changed |= {f"{name}.{key}": value for key, value in new[name].items() if old[name].get(key) != value}
-        gone |= {f"{name}.{key}": "" for key in old[name].keys() - new[name].keys()}
-    facts = [fact for fact in new["outbox"] if fact["sequence"] > before.sequence]
+        old, new = getattr(before, name), getattr(after, name)
+        fresh = {key: value for key, value in new.items() if old.get(key) is not value and old.get(key) != value}
+        changed |= {f"{name}.{key}": value.model_dump() for key, value in fresh.items()}
+        gone |= {f"{name}.{key}": "" for key in old.keys() - new.keys()}
+    facts = [fact.model_dump() for fact in after.outbox if fact.sequence > before.sequence]
     return filled({"$set": changed, "$unset": gone, "$push": {"outbox": {"$each": facts}} if facts else {}})
+
+
+def _differs(before: Job, after: Job, name: str) -> bool:
+    old, new = getattr(before, name), getattr(after, name)
+    return old is not new and bool(old != new)
 
 
 def marked(update: Update, mark: str) -> Update:

@@ -21,7 +21,12 @@ class Step:
     @property
     def key(self) -> str:
         """The step's name inside its job document, such as `transcriber-3`."""
-        return f"{self.stage}-{self.part}"
+        return self.named(self.stage, self.part)
+
+    @staticmethod
+    def named(stage: Stage, part: int) -> str:
+        """Return the key of that part of the stage in any job."""
+        return f"{stage.value}-{part}"
 
     @classmethod
     def of(cls, job: str, key: str) -> Self:

@@ -27,6 +27,9 @@ class JobStore(Protocol):
     async def find(self, job: str) -> Job:
         """Return the job; raise NoSuchJob."""
 
+    def waiting(self, step: Step) -> Job | None:
+        """Return the job as this process knows it if the step waits to be claimed by that; it may be out of date."""
+
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not."""
 
@@ -49,7 +52,7 @@ class JobStore(Protocol):
         """Add to the history; an entry that is there already stays one."""
 
     async def history(self, job: str) -> list[Entry]:
-        """Return the job's history in the order of time."""
+        """Return the job's history in the order of time, committed attempts included, which nobody remembers."""
 
     async def ping(self) -> None:
         """Raise if the database cannot be reached."""

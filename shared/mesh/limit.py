@@ -6,6 +6,8 @@ status 1. Whoever runs the service starts it again; the attempt was counted when
 """
 
 import faulthandler
+import math
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,25 +15,60 @@ from contextlib import contextmanager
 STANDARD_ERROR = 2
 """The descriptor itself: `sys.stderr` may have been replaced by something that has none."""
 
-# The watchdog is the process's one, and so is this: when each of the steps at work must be over.
+SLACK_SECONDS = 1.0
+"""How late the process may end, and how long the watchdog stays set for nothing.
+
+Setting it ends its thread and starts another, which takes longer than all else that the mesh does for a step: it is
+not set anew while it goes off within these seconds of the first deadline.
+"""
+
+# The watchdog is the process's one, and so is this: when each of the steps at work must be over, when it goes off,
+# and whether somebody is going to look if there are steps at all.
 _deadlines: dict[object, float] = {}
+_goes_off = math.inf
+_resting = False
+_deciding = threading.Lock()
 
 
 @contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """End the process if the block takes longer than the seconds."""
+    """End the process if the block takes longer than the seconds, SLACK_SECONDS later at the most."""
     step = object()
-    _deadlines[step] = time.monotonic() + seconds
-    _arm()
+    with _deciding:
+        _deadlines[step] = time.monotonic() + seconds
+        _set()
     try:
         yield
     finally:
-        del _deadlines[step]
-        _arm()
+        with _deciding:
+            del _deadlines[step]
+            (_set if _deadlines else _rest)()
 
 
-def _arm() -> None:
+def _set() -> None:
+    global _goes_off  # noqa: PLW0603 - as the watchdog is
+    first = min(_deadlines.values(), default=math.inf)
+    if first <= _goes_off <= first + SLACK_SECONDS:
+        return
+    _goes_off = first + SLACK_SECONDS
     faulthandler.cancel_dump_traceback_later()
     if _deadlines:
-        left = min(_deadlines.values()) - time.monotonic()
+        left = _goes_off - time.monotonic()
         faulthandler.dump_traceback_later(max(left, 0.001), exit=True, file=STANDARD_ERROR)
+
+
+def _rest() -> None:
+    """Leave the watchdog set for a moment: the next step is most often on its way."""
+    global _resting  # noqa: PLW0603 - as above
+    if not _resting:
+        _resting = True
+        look = threading.Timer(SLACK_SECONDS, _rested)
+        look.daemon = True
+        look.start()
+
+
+def _rested() -> None:
+    global _resting  # noqa: PLW0603 - as above
+    with _deciding:
+        _resting = False
+        _set()

@@ -26,43 +26,56 @@ class Pulse:
         self._beat, self._tell, self._stop, self._interval = beat, tell, stop, interval
         self._fraction = self._told = 0.0
         self._ended = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
 
     def progress(self, fraction: float) -> None:
         """Note how much of the step is done, 0.0 to 1.0; may be called from any thread."""
         self._fraction = min(max(fraction, 0.0), 1.0)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
+        # Many a step is over before there is anything to tell: until then it costs a timer, and no task.
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + self._interval
+        self._first = loop.call_later(self._pause, self._begin)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._first.cancel()
         self._ended.set()
-        await self._task
+        if self._task is not None:
+            await self._task
+
+    @property
+    def _pause(self) -> float:
+        return min(self._interval, PROGRESS_SECONDS)
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        due = loop.time() + self._interval
-        while not await self._over(min(self._interval, PROGRESS_SECONDS)):
+        while not self._ended.is_set():
             try:
                 await self._tell_if_moved()
-                if loop.time() >= due:
-                    due = loop.time() + self._interval
-                    await self._beat_once()
+                await self._beat_if_due()
             except Exception:
                 # The work goes on without a heartbeat: whether it still counts is for the commit to find out.
                 log.exception("no heartbeat could be recorded")
+            await self._wait(self._pause)
 
-    async def _over(self, seconds: float) -> bool:
+    async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
-        return self._ended.is_set()
 
     async def _tell_if_moved(self) -> None:
         if self._fraction != self._told:
             self._told = self._fraction
             await self._tell(self._fraction)
 
-    async def _beat_once(self) -> None:
+    async def _beat_if_due(self) -> None:
+        clock = asyncio.get_running_loop().time
+        if clock() < self._due:
+            return
+        self._due = clock() + self._interval
         if not await self._beat(self._fraction):
             log.warning("the step is no longer this worker's; stopping")
             self._stop.set()

@@ -17,7 +17,7 @@ from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on, tell_progress
+from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
 from shared.mesh.perform import Held, Worker, perform
 from shared.mesh.post import Post
@@ -52,12 +52,11 @@ class Executor:
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             try:
-                job = await self._store.find(step.job)
+                job = self._store.waiting(step) or await self._store.find(step.job)
+                async with self._quarantine.entered(alone=job.crashed(step)):
+                    await self._run(job, step, stop)
             except NoSuchJob:
                 log.warning("a message asks for a job that is not stored; dropped")
-                return
-            async with self._quarantine.entered(alone=job.crashed(step)):
-                await self._run(job, step, stop)
 
     async def _run(self, job: Job, step: Step, stop: threading.Event) -> None:
         held = await self._claim(job, step)
@@ -88,7 +87,10 @@ class Executor:
         return None
 
     async def _perform(self, held: Held, stop: threading.Event) -> Outcome:
-        tell = partial(tell_progress, self._post, held.job, held.step)
+        async def tell(fraction: float) -> None:
+            for event in progress(held.job, held.step, fraction):
+                await self._post.event(event)
+
         return await perform(held, self._worker, self._store, tell, stop)
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
@@ -116,7 +118,8 @@ class Executor:
         return None
 
     async def _note(self, held: Held, what: str, reason: str | None) -> None:
-        await self._store.remember([history.ended(held.job, held.step, what, reason, now())])
+        if what != "done":  # which the document itself says
+            await self._store.remember([history.ended(held.job, held.step, what, reason, now())])
         telemetry.STEPS.labels(held.step.stage, what).inc()
         log.log(logging.WARNING if reason else logging.INFO, what, extra={"reason": reason})
 
@@ -136,10 +139,9 @@ class Executor:
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
             return
-        await pass_on(self._store, self._post, moved)
+        heard = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
+        await pass_on(self._store, self._post, moved, heard)
         match outcome:
-            case Done():
-                await tell_progress(self._post, moved.job, held.step, 1.0)
             case Again(delay=delay):
                 await self._post.later(held.step, held.job.lane, delay)
             case Left():

@@ -101,7 +101,8 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     """Return the application that handles the subscriptions' messages, and ends in order."""
     settings, prefetch = parts.settings, PREFETCH[parts.stage]
     url = with_heartbeat(settings.amqp_url)
-    broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None)
+    # A handler takes the message as it is: there is nothing for FastStream to inject or to convert.
+    broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None, apply_types=False)
     settler = Settler(parts.stage, parts.worker, parts.post)
     hands = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)

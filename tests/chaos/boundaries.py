@@ -98,6 +98,7 @@ PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "store.beat": slow,
     "store.put_output": long,
     "store.drop_output": cancelled,
+    "store.remember": broken,
     "upkeep.forget": forgotten,
     "post.order": cancelled,
     "post.again": unread,

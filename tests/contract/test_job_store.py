@@ -13,7 +13,7 @@ from deploy.local.parts import LocalParts
 from shared.clock import now
 from shared.jobs import inline
 from shared.jobs.claims import Rules, claim
-from shared.jobs.history import Entry
+from shared.jobs.history import Entry, committed
 from shared.jobs.mongo import MongoStore, connect
 from shared.jobs.moves import commit
 from shared.jobs.states import StepState
@@ -187,6 +187,30 @@ async def test_the_history_of_a_job_is_read_in_order_and_holds_each_entry_once(s
     await store.remember([second, Entry(job="b", what="swept", at=moments[0])])
     await store.remember([first, second])
     assert [entry.what for entry in await store.history("a")] == ["admitted", "swept"]
+
+
+async def test_a_step_that_waits_is_known_until_it_is_claimed(store: JobStore) -> None:
+    """What a claim may begin with, without a read: the document as last written, marks of its messages included."""
+    moved = new_job()
+    step = moved.steps[0]
+    job = await store.insert(moved.job)
+    await store.published(job.id, [1], [step], now())
+    known = store.waiting(step)
+    assert known == await store.find(job.id)
+    claimed = await store.save(job, claim(job, step, "w", now(), RULES).job)
+    assert claimed is not None
+    assert store.waiting(step) is None
+
+
+async def test_what_was_committed_is_in_the_history_once(store: JobStore) -> None:
+    """The document tells of it, and whoever wrote it down besides adds nothing."""
+    moved = new_job()
+    step = moved.steps[0]
+    await store.insert(moved.job)
+    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
+    _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
+    await store.remember([*committed(job), Entry(job=job.id, what="swept", at=now() + timedelta(seconds=1))])
+    assert [entry.what for entry in await store.history(job.id)] == ["done", "swept"]
 
 
 async def test_a_write_that_the_driver_repeats_is_one_write(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:

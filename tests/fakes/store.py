@@ -5,7 +5,8 @@ from datetime import datetime
 
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job, StepRecord
-from shared.jobs.history import Entry
+from shared.jobs.history import Entry, whole
+from shared.jobs.rows import identity
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
@@ -14,27 +15,29 @@ from shared.transcript import Output
 
 
 class MemoryStore:
-    """Jobs and outputs in two dictionaries."""
+    """Jobs, their ids by identity, outputs and history in dictionaries."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, Job] = {}
+        self.ids: dict[str, str] = {}
         self.made: dict[tuple[Step, int], Output] = {}
         self.entries: dict[str, Entry] = {}
 
     async def insert(self, job: Job) -> Job:
         """Store a new job or return the earlier one of the same identity."""
-        for known in self.jobs.values():
-            same_key = job.idempotency_key is not None and job.idempotency_key == known.idempotency_key
-            if known.id == job.id or (same_key and known.tenant == job.tenant):
-                return known
-        self.jobs[job.id] = job
-        return job
+        known = job.id if job.id in self.jobs else self.ids.setdefault(identity(job), job.id)
+        return self.jobs.setdefault(known, job)
 
     async def find(self, job: str) -> Job:
         """Return the job; raise NoSuchJob."""
         if job not in self.jobs:
             raise NoSuchJob(job)
         return self.jobs[job]
+
+    def waiting(self, step: Step) -> Job | None:
+        """Return the job if the step waits to be claimed."""
+        record = self.jobs[step.job].record(step) if step.job in self.jobs else None
+        return self.jobs[step.job] if record and record.state is StepState.QUEUED else None
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if nobody has written since `before` was read."""
@@ -89,8 +92,8 @@ class MemoryStore:
         self.entries |= {entry.name: entry for entry in entries}
 
     async def history(self, job: str) -> list[Entry]:
-        """Return the job's history in the order of time."""
-        return sorted((entry for entry in self.entries.values() if entry.job == job), key=lambda entry: entry.at)
+        """Return the job's history in the order of time, committed attempts included."""
+        return whole(self.jobs.get(job), (entry for entry in self.entries.values() if entry.job == job))
 
     async def ping(self) -> None:
         """A dictionary is always there."""

@@ -11,6 +11,7 @@ from shared.jobs.document import Job
 from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
+from shared.mesh import follow
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.mesh.run import Draining
 from shared.mesh.work import Work
@@ -18,6 +19,7 @@ from shared.topology import Happening, Stage
 from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
 from tests.fakes.jobs import WINDOW, prepared
+from tests.fakes.store import MemoryStore
 
 
 async def test_a_job_goes_through_every_stage_to_completed() -> None:
@@ -244,3 +246,57 @@ async def test_a_commit_whose_answer_was_lost_keeps_its_output(monkeypatch: pyte
     await bench.run(step, usual)
     assert (step, 1) in bench.store.made
     assert bench.step(Stage.TRANSCRIBER) in bench.post.steps
+
+
+async def test_a_claim_that_begins_with_a_document_out_of_date_is_decided_on_the_stored_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What this process remembers is checked by the write: a step that another has done is not done again."""
+    bench = Bench()
+    step, old = bench.first[0], bench.job
+    await bench.run(step, usual, name="w2")
+    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    await bench.run(step, failing(AssertionError("must not run")))
+    assert bench.job.steps[step.key].winner == 1
+
+
+async def test_a_step_that_was_remembered_but_whose_job_is_no_longer_kept_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message for a forgotten job has no effect, whatever this process remembers of it."""
+    bench = Bench()
+    old = bench.job
+    bench.store.jobs[bench.id] = old.model_copy(update={"revision": 7})
+    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    monkeypatch.setattr(bench.store, "find", MemoryStore().find)
+    await bench.run(bench.first[0], failing(AssertionError("must not run")))
+    assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
+
+
+async def test_a_committed_attempt_is_in_the_history_without_being_written_there() -> None:
+    """The document says when it was queued, begun and done, and by whom."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    (entry,) = await bench.store.history(bench.id)
+    assert (entry.what, entry.attempt, entry.worker, entry.started is not None) == ("done", 1, "w1", True)
+    assert bench.store.entries == {}
+
+
+async def test_progress_is_told_of_a_stage_that_is_over_and_of_one_that_goes_on_for_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Steps that follow each other more quickly are not each told."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    await bench.run(bench.step(Stage.TRANSCRIBER, 0), usual)
+    assert progress(bench) == [("downloader", 1.0)]
+    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)
+    for part in (1, 2):
+        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
+    assert progress(bench)[1:] == [("transcriber", 2 / 3), ("transcriber", 1.0)]
+
+
+def progress(bench: Bench) -> list[tuple[str, float]]:
+    """Return the stages and their fractions as they were told."""
+    told = (event.body for event in bench.post.events if event.happening is Happening.PROGRESS)
+    return [(body["stage"], body["stage_fraction"]) for body in told]

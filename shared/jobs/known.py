@@ -1,0 +1,48 @@
+"""The job documents that this process last read or wrote: a claim begins with them, without asking the database."""
+
+from collections import OrderedDict
+from collections.abc import Collection
+from datetime import datetime
+
+from shared.jobs.document import Job
+from shared.jobs.states import StepState
+from shared.jobs.step import Step
+
+MOST = 1_024
+MOST_STEPS = 64
+"""Longer documents are not kept: they take memory, and beside the work of their steps a read is nothing."""
+
+
+class Known:
+    """The latest MOST documents. They may be out of date: what is decided on one counts only once it is saved."""
+
+    def __init__(self) -> None:
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+
+    def keep(self, job: Job) -> Job:
+        """Keep the document, unless a later one is kept, and return it."""
+        known = self._jobs.pop(job.id, job)
+        if len(job.steps) <= MOST_STEPS:
+            self._jobs[job.id] = max(job, known, key=lambda each: each.revision)
+        if len(self._jobs) > MOST:
+            self._jobs.popitem(last=False)
+        return job
+
+    def published(self, job: str, told: Collection[int], posted: Collection[Step], now: datetime) -> None:
+        """Note in the document what `JobStore.published` notes in the database."""
+        known = self._jobs.get(job)
+        if known is not None:
+            records = {step.key: known.record(step) for step in posted}  # not all, in a document out of date
+            marks = {key: record.model_copy(update={"posted": now}) for key, record in records.items() if record}
+            outbox = tuple(fact for fact in known.outbox if fact.sequence not in told)
+            self._jobs[job] = known.model_copy(update={"outbox": outbox, "steps": {**known.steps, **marks}})
+
+    def waiting(self, step: Step) -> Job | None:
+        """Return the document of the step's job if it says that the step waits to be claimed.
+
+        A claim of it changes the revision, and so does whatever else moves the step; a heartbeat does not, which is
+        why nothing but such a claim may be decided here.
+        """
+        job = self._jobs.get(step.job)
+        record = job.record(step) if job else None
+        return job if record and record.state is StepState.QUEUED else None
