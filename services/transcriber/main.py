@@ -21,6 +21,5 @@ def build() -> FastStream:
     blobs = ObjectStore(settings.blobs_url)
     engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder))
     do = partial(transcribe, engine=engine, blobs=blobs)
-    return stage_service(
-        Stage.TRANSCRIBER, settings, blobs, do, capacity=lambda: engine.capacity, lifespan=Lifespan(engine.open)
-    )
+    lifespan = Lifespan(engine.open)
+    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, capacity=lambda: engine.capacity, lifespan=lifespan)

@@ -105,22 +105,19 @@ def _armed() -> ChaosSettings:
     return load(ChaosSettings)
 
 
-def _stage(stage: Stage, do: Do) -> FastStream:
+def _stage(stage: Stage, do: Do, **engine: Any) -> FastStream:
     settings = _armed()
     return shared.mesh.stage.stage_service(
-        stage, settings, ObjectStore(settings.blobs_url), Once(do, settings.chaos_folder)
+        stage, settings, ObjectStore(settings.blobs_url), Once(do, settings.chaos_folder), **engine
     )
 
 
 def transcriber() -> FastStream:
     """Return the transcriber with a stand-in engine."""
     settings = load(ChaosSettings)
-    do = partial(
-        services.transcriber.stage.transcribe,
-        engine=StandInWhisper(settings.chaos_seconds),
-        blobs=ObjectStore(settings.blobs_url),
-    )
-    return _stage(Stage.TRANSCRIBER, do)
+    engine = StandInWhisper(settings.chaos_seconds)
+    do = partial(services.transcriber.stage.transcribe, engine=engine, blobs=ObjectStore(settings.blobs_url))
+    return _stage(Stage.TRANSCRIBER, do, capacity=lambda: engine.capacity)
 
 
 def diarizer() -> FastStream:
