@@ -83,8 +83,8 @@ def test_the_pieces_are_joined_when_the_last_is_heard() -> None:
     assert join == Step(job.id, Stage.DIARIZER, 2)
     assert flow.needs(moved.job, join) == (Stage.DOWNLOADER, Stage.DIARIZER)
     assert flow.needs(moved.job, pieces[0]) == (Stage.DOWNLOADER,)
-    assert not flow.over(moved.job, Stage.DIARIZER)
-    assert flow.over(done(moved.job, join, 1, 2, 2).job, Stage.DIARIZER)
+    assert Stage.DIARIZER not in flow.behind(moved.job)
+    assert Stage.DIARIZER in flow.behind(done(moved.job, join, 1, 2, 2).job)
 
 
 def test_a_piece_that_is_given_up_on_ends_the_diarizer() -> None:
@@ -93,7 +93,7 @@ def test_a_piece_that_is_given_up_on_ends_the_diarizer() -> None:
     moved = given_up(job, pieces[0])
     assert moved.steps == ()
     moved = given_up(moved.job, pieces[1])
-    assert flow.over(moved.job, Stage.DIARIZER)
+    assert Stage.DIARIZER in flow.behind(moved.job)
     assert moved.job.warnings == ("the diarizer gave up: no voices",)
 
 
@@ -112,7 +112,7 @@ def test_a_replayed_piece_brings_the_others_and_the_join_back() -> None:
         waiting += [step for step in moved.steps if step.stage is Stage.DIARIZER]
         seen += [step for step in moved.steps if step.stage is Stage.DIARIZER]
     assert [step.part for step in seen] == [0, 1, 2, 3]
-    assert flow.over(job, Stage.DIARIZER)
+    assert Stage.DIARIZER in flow.behind(job)
 
 
 def test_a_step_whose_message_was_confirmed_is_not_posted_again() -> None:
