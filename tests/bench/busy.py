@@ -1,12 +1,11 @@
 """Row 1: how much of the time in which there is work for it the transcriber spends inside the model."""
 
 from shared.topology import Stage
-from tests.bench.calls import at_once, calls
+from tests.bench.calls import COMMANDS, at_once, calls
 from tests.bench.mesh import bench_mesh
 from tests.bench.row import Measured, Row, Size
 from tests.bench.spans import bounds
 from tests.bench.speech import long
-from tests.bench.watched import COMMANDS
 from tests.bench.words import word_errors
 
 

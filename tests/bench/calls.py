@@ -1,10 +1,20 @@
 """The calls of the model that a watched transcriber has written down, and the batches that they make."""
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 from pathlib import Path
+
+from deploy.local.commands import SERVICES
+from shared.topology import Stage
+
+COMMANDS = {
+    **SERVICES,
+    Stage.TRANSCRIBER: (sys.executable, "-m", "faststream", "run", "tests.bench.watched:build", "--factory"),
+}
+"""How the services of a mesh start whose transcriber is watched."""
 
 FIRST = "encode"
 CALLS = (FIRST, "generate", "align")

@@ -13,12 +13,11 @@ from deploy.local.runner import GRACE
 from shared.clock import now
 from shared.messages import StepMessage
 from shared.topology import JOBS, Happening, Stage, step_key
-from tests.bench.calls import Batch, batches, calls
+from tests.bench.calls import COMMANDS, Batch, batches, calls
 from tests.bench.client import Bench
 from tests.bench.mesh import bench_mesh
 from tests.bench.row import Measured, Row, Size
 from tests.bench.speech import Recording, long, short
-from tests.bench.watched import COMMANDS
 from tests.bench.words import word_errors
 
 STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)

@@ -4,7 +4,6 @@ The calls are CTranslate2's, because every way to decode ends there.
 """
 
 import json
-import sys
 import threading
 import time
 from pathlib import Path
@@ -13,16 +12,9 @@ from typing import Any
 import ctranslate2
 from faststream import FastStream
 
-from deploy.local.commands import SERVICES
 from services.transcriber import main
 from shared.settings import Settings, load
-from shared.topology import Stage
 from tests.bench.calls import CALLS
-
-COMMANDS = {
-    **SERVICES,
-    Stage.TRANSCRIBER: (sys.executable, "-m", "faststream", "run", "tests.bench.watched:build", "--factory"),
-}
 
 
 class Watched(Settings):
