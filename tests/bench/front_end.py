@@ -61,7 +61,7 @@ async def bare(blobs_url: str, folder: Path) -> AsyncIterator[Bare]:
         await _said(process)
     yield Bare(processes)
     for process in processes:
-        await process.communicate()
+        await process.communicate(b"")
 
 
 async def run(size: Size) -> Measured:
