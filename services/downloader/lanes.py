@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -41,8 +42,8 @@ class Lanes:
         return self._group.create_task(_to_its_end(lane, self._abandon))
 
     async def blocking(self, part: Callable[..., T], *args: Any) -> T:
-        """Run a blocking part in a thread of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, part, *args)
+        """Run a blocking part in a thread of its own; what it logs names the step, as everywhere."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, part, *args)
 
 
 async def _to_its_end(lane: Coroutine[Any, Any, T], abandon: Callable[[], None]) -> T:

@@ -53,15 +53,17 @@ async def _said(process: Process) -> dict[str, Any]:
 @asynccontextmanager
 async def bare(blobs_url: str, folder: Path) -> AsyncIterator[Bare]:
     """Yield the bare front end on a store, ready."""
-    words = ("-m", "tests.bench.front_desk", blobs_url, str(folder))
+    # Sessions of their own, as the mesh's processes have: a busy machine's scheduler shares the cores among sessions.
+    words = (sys.executable, "-m", "tests.bench.front_desk", blobs_url, str(folder))
     processes = [
-        await create_subprocess_exec(sys.executable, *words, stdin=PIPE, stdout=PIPE, cwd=ROOT) for _ in range(CORES)
+        await create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, cwd=ROOT, start_new_session=True)
+        for _ in range(CORES)
     ]
     for process in processes:
         await _said(process)
     yield Bare(processes)
     for process in processes:
-        await process.communicate()
+        await process.communicate(b"")
 
 
 async def run(size: Size) -> Measured:
