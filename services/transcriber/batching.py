@@ -5,7 +5,7 @@ Knows no model: what decodes is given to it.
 
 import asyncio
 import logging
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
@@ -51,19 +51,26 @@ class Batcher(Generic[R]):
 
     A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
     that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
-    `threads` has one thread for each stream: whatever else asks the model goes through it, too.
+    `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
+    whenever a stream has nothing to do.
     """
 
-    def __init__(self, decoder: Decoder[R], streams: int, width: int) -> None:
+    def __init__(self, decoder: Decoder[R], streams: int, width: int, idle: Callable[[], None] = lambda: None) -> None:
         self.streams = streams
         self.width = width
         self._decoder = decoder
+        self._idle = idle
         self.threads = ThreadPoolExecutor(streams, "stream")
         self._waiting = Waiting[_Item[R]]()
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
         self._busy = 0
         self._due = 0.0
+
+    @property
+    def free(self) -> int:
+        """How many windows could be begun at once."""
+        return self.width * (self.streams - self._busy)
 
     async def write_down(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
@@ -75,7 +82,7 @@ class Batcher(Generic[R]):
         return await item.text
 
     def _wake(self) -> None:
-        if len(self._waiting) >= self.width * (self.streams - self._busy):
+        if len(self._waiting) >= self.free:
             self._full.set()
         if len(self._running) < self.streams:
             # A stream serves all jobs: it must not log in the name of the one that woke it.
@@ -92,6 +99,7 @@ class Batcher(Generic[R]):
                     self._busy -= 1
         finally:
             self._running.remove(cast(asyncio.Task[None], asyncio.current_task()))
+            self._idle()
 
     async def _gathered(self) -> list[_Item[R]]:
         """Return the next batch once there is a full one or its time is up; an empty one if nothing waits."""
@@ -107,6 +115,8 @@ class Batcher(Generic[R]):
 
     async def _run(self, batch: list[_Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
+        for item in batch:
+            item.ready.window.begun()
         try:
             texts = await asyncio.get_running_loop().run_in_executor(self.threads, self._texts, batch)
             answers = list(zip(batch, texts, strict=True))

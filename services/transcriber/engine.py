@@ -7,7 +7,7 @@ segments = await engine.write_down(Window(samples, "en", "base", options))
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import itemgetter
@@ -36,11 +36,17 @@ VERSIONS = {"faster-whisper": faster_whisper.__version__, "ctranslate2": ctransl
 
 
 class WhisperEngine:
-    """Whisper models by name, those that the settings serve; raises WrongSettings if their device is not there."""
+    """Whisper models by name, those that the settings serve; raises WrongSettings if their device is not there.
 
-    def __init__(self, settings: TranscriberSettings, store: ModelStore) -> None:
+    `idle` is called whenever a stream has nothing to do.
+    """
+
+    def __init__(
+        self, settings: TranscriberSettings, store: ModelStore, idle: Callable[[], None] = lambda: None
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._idle = idle
         self._served = tuple(dict.fromkeys((settings.transcriber_model, *settings.transcriber_models)))
         self._placement = Placement.of(settings)
         # One thread: mels keep their order, and take a hundredth of the time that the model takes.
@@ -52,9 +58,9 @@ class WhisperEngine:
         return VERSIONS
 
     @property
-    def capacity(self) -> int:
-        """How many windows one round of batches holds, all streams together; it shrinks when memory runs out."""
-        return self._batcher.streams * self._batcher.width
+    def free(self) -> int:
+        """How many windows could be begun at once: what a batch holds, for each stream that has nothing to do."""
+        return self._batcher.free
 
     async def open(self) -> None:
         """Load the model that serves most jobs, and find out how to share out the cores; raise TryLater or GiveUp."""
@@ -69,7 +75,7 @@ class WhisperEngine:
             layout = fastest(settings.cache / "layouts", usual, [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
-        self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width)
+        self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width, self._idle)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""

@@ -8,6 +8,7 @@ from services.transcriber.engine import WhisperEngine
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
+from shared.mesh.appetite import Appetite
 from shared.mesh.serve import Lifespan
 from shared.mesh.stage import stage_service
 from shared.models import ModelStore
@@ -19,7 +20,8 @@ def build() -> FastStream:
     """Return the transcriber; opens nothing yet."""
     settings = load(TranscriberSettings)
     blobs = ObjectStore(settings.blobs_url)
-    engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder))
+    appetite = Appetite(lambda: engine.free)
+    engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder), appetite.changed)
     do = partial(transcribe, engine=engine, blobs=blobs)
     lifespan = Lifespan(engine.open)
-    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, capacity=lambda: engine.capacity, lifespan=lifespan)
+    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, appetite=appetite, lifespan=lifespan)

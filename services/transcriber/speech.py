@@ -1,7 +1,7 @@
 """What the stage asks of whatever recognises speech, in words that name no library."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -29,6 +29,7 @@ class Window:
     """Up to 30 s of speech and all that its text depends on.
 
     `lane`, `job` and `chunk` say which windows go first. Once `stop` is set, from any thread, it need not be heard.
+    `begun` is called when a model begins on it, each time.
     """
 
     samples: Samples
@@ -39,6 +40,7 @@ class Window:
     job: str = ""
     chunk: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
+    begun: Callable[[], None] = lambda: None
 
     @property
     def seconds(self) -> float:

@@ -1,7 +1,8 @@
 """What the transcriber does: the speech of one chunk becomes segments of text."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from functools import partial
 
 from services.transcriber.audio import read
 from services.transcriber.language import spoken
@@ -29,12 +30,32 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     options, warnings = await asyncio.to_thread(engine.fit, model, work.job.options)
     work.check()
     samples = await read(blobs, prepared.pcm, chunk)
-    windows = [
-        (span, Window(sound, language.code, model, options, work.job.lane, work.job.id, chunk.index, work.stop))
-        for span, sound in _cut(chunk, samples)
-    ]
+    window = partial(
+        Window,
+        language=language.code,
+        model=model,
+        options=options,
+        lane=work.job.lane,
+        job=work.job.id,
+        chunk=chunk.index,
+        stop=work.stop,
+    )
+    windows = _asked(work, window, _cut(chunk, samples))
     segments = [segment async for segment in _written(work, chunk, windows, engine)]
     return _text(chunk, language, model, engine, segments, warnings)
+
+
+def _asked(work: Work, window: "partial[Window]", pieces: Iterable[tuple[Span, Samples]]) -> list[tuple[Span, Window]]:
+    """Return the pieces as windows; the step weighs as many of them as no model has begun on."""
+    waiting = set[int]()
+
+    def begun(index: int) -> None:
+        waiting.discard(index)
+        work.weigh(len(waiting))
+
+    asked = [(span, window(sound, begun=partial(begun, index))) for index, (span, sound) in enumerate(pieces)]
+    waiting.update(range(len(asked)))
+    return asked
 
 
 def _cut(chunk: Chunk, samples: Samples) -> Iterator[tuple[Span, Samples]]:

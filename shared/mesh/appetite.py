@@ -1,4 +1,4 @@
-"""How much of a stage's engine the steps in hand will take, and whether there is room for one more."""
+"""Whether a service has room for one more step: what its engine could begin at once, less what waits to be begun."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,50 +6,62 @@ from contextlib import contextmanager
 from shared.jobs.step import Step
 
 
-def no_engine() -> int:
-    """Return the capacity of a stage whose steps take no engine's room."""
+def nothing_free() -> int:
+    """Return what an engine could begin at once where there is none."""
     return 0
 
 
 class Appetite:
-    """The weights of the steps in hand against `capacity`, what the engine holds at once.
+    """The steps in hand, each with the weight of what of it waits to be begun; `free` is what could be begun at once.
 
-    The next step is expected to weigh what the last one did, and a step whose weight nobody knows yet leaves no room:
-    so steps are taken one after the other, until one more would not fit into the engine's next round.
+    A step is taken only for an engine that would otherwise rest: what is taken before is what nothing urgent can
+    overtake any more. The next step is expected to weigh what the last one did.
     """
 
-    def __init__(self, capacity: Callable[[], int] = no_engine) -> None:
-        # Asked each time: an engine knows its capacity only once it is open.
-        self._capacity = capacity
+    def __init__(self, free: Callable[[], int] = nothing_free) -> None:
+        self._free = free
         self._weights: dict[Step, int | None] = {}
-        self._usual = 1
-        self.changed: Callable[[], None] = lambda: None
+        self._usual: int | None = None
+        self._changed: Callable[[], None] = lambda: None
+
+    def listen(self, changed: Callable[[], None]) -> None:
+        """Call `changed` whenever there may be room from now on."""
+        self._changed = changed
+
+    def changed(self) -> None:
+        """Say that there may be room: an engine has become free, or a step has been begun."""
+        self._changed()
 
     @contextmanager
     def taken(self, step: Step) -> Iterator[None]:
         """Count the step as in hand inside the block."""
         self._weights.setdefault(step, None)
+        self.changed()
         try:
             yield
         finally:
             self._weights.pop(step, None)
 
     def weigh(self, step: Step, weight: int) -> None:
-        """Note how much of the engine the step takes."""
-        self._usual = max(weight, 1)
-        self._note(step, self._usual)
+        """Note how much of the step waits to be begun; the first time, that is what it weighs."""
+        if step in self._weights:
+            if self._weights[step] is None:
+                self._usual = weight
+            self._weights[step] = weight
+            self.changed()
 
     def release(self, step: Step) -> None:
         """Note that the engine is done with the step; what is left to do for it takes no room."""
-        self._note(step, 0)
+        if step in self._weights:
+            self._weights[step] = 0
+            self.changed()
 
     @property
     def room(self) -> bool:
         """Whether one more step may be taken."""
-        weights = [weight for weight in self._weights.values() if weight is not None]
-        return len(weights) == len(self._weights) and sum(weights) + self._usual <= self._capacity()
-
-    def _note(self, step: Step, weight: int) -> None:
-        if step in self._weights:
-            self._weights[step] = weight
-            self.changed()
+        free = self._free()
+        if not free or (self._usual is None and self._weights):
+            return False
+        usual = self._usual or 0
+        waiting = sum(usual if weight is None else weight for weight in self._weights.values())
+        return waiting == 0 or waiting + usual <= free

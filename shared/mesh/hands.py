@@ -44,12 +44,12 @@ class Hands:
             raise RuntimeError(f"{self._consumer.queue.name} is consumed with prefetch {effective}, not {prefetch}")
         tag, self._consumer._consumer_tag = self._consumer._consumer_tag, None  # noqa: SLF001 - FastStream shows it nowhere
         self._tags = {tag} if tag else set()
-        self._appetite.changed = self._changed
+        self._appetite.listen(self._changed)
         self._changed()  # the first message may have come already
 
     async def stop(self) -> None:
         """Take no message any more; a broker that is away sends none either."""
-        self._appetite.changed = lambda: None
+        self._appetite.listen(lambda: None)
         tags, self._tags = self._tags, set()
         await asyncio.gather(*map(self._cancel, tags))
 

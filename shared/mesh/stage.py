@@ -1,13 +1,11 @@
 """A stage's service: steps in, the executor on each, and nothing else to write for a new stage."""
 
-from collections.abc import Callable
-
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import FastStream
 
 from shared.blobs import Blobs
 from shared.jobs.claims import Rules
-from shared.mesh.appetite import Appetite, no_engine
+from shared.mesh.appetite import Appetite
 from shared.mesh.perform import Do, Worker
 from shared.mesh.run import Executor
 from shared.mesh.serve import NOTHING, Lifespan, Parts, Subscription, serve
@@ -24,20 +22,20 @@ def stage_service(
     do: Do,
     *,
     stand_in: Do | None = None,
-    capacity: Callable[[], int] = no_engine,
+    appetite: Appetite | None = None,
     lifespan: Lifespan = NOTHING,
 ) -> FastStream:
     """Return the application that performs the stage's steps with `do`.
 
-    `capacity` is how much of what `work.weigh` is told may be in hand at once; without it a message is taken only when
-    another has been settled.
+    `appetite` hears what the steps weigh and knows when there is room for one more; without it a message is taken only
+    when another has been settled.
     """
-    parts, appetite = Parts(stage, settings, blobs), Appetite(capacity)
-    subscription = Subscription(work_queue(stage).name, steps(parts, do, stand_in, appetite), appetite)
+    parts, appetite = Parts(stage, settings, blobs), appetite or Appetite()
+    subscription = Subscription(work_queue(stage).name, steps(parts, do, appetite, stand_in), appetite)
     return serve(parts, [subscription], lifespan)
 
 
-def steps(parts: Parts, do: Do, stand_in: Do | None, appetite: Appetite) -> Handle:
+def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) -> Handle:
     """Return the handler that runs the step a message asks for, joining it if this process runs it already."""
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)

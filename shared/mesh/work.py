@@ -26,8 +26,8 @@ def _unweighed(weight: int) -> None:
 class Work:
     """One attempt at a step. `stop` is set, from any thread, when the step must end; `progress` takes 0.0 to 1.0.
 
-    `weigh` is told how much of the stage's engine the step will take, as soon as that is known: for the transcriber,
-    its windows.
+    `weigh` is told how much of the step waits for the stage's engine, as soon as that is known and as it gets less: for
+    the transcriber, its windows.
     """
 
     job: Job

@@ -27,6 +27,7 @@ from shared.blobs import ObjectStore
 from shared.jobs.document import Job
 from shared.jobs.mongo import MongoStore, connect
 from shared.jobs.mongo_upkeep import MongoUpkeep
+from shared.mesh.appetite import Appetite
 from shared.mesh.declare import declare
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts, Subscription, serve
@@ -134,7 +135,7 @@ class Mesh:
 
     def _stage(self, stage: Stage) -> FastStream:
         parts = self._parts(stage)
-        return serve(parts, [Subscription(work_queue(stage).name, steps(parts, self._ended.do))])
+        return serve(parts, [Subscription(work_queue(stage).name, steps(parts, self._ended.do, Appetite()))])
 
     def _intake(self) -> FastStream:
         parts, window = self._parts(Stage.INTAKE), self._settings.window

@@ -9,6 +9,7 @@ from faststream import FastStream
 from deploy.local.commands import SERVICES
 from services.transcriber.audio import read
 from shared.blobs import Blobs, ObjectStore
+from shared.mesh.appetite import Appetite
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.settings import Settings, load
@@ -44,4 +45,4 @@ def build() -> FastStream:
     settings = load(Settings)
     blobs = ObjectStore(settings.blobs_url)
     do = partial(sleep, blobs=blobs, engine=asyncio.Lock())
-    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, capacity=lambda: CAPACITY)
+    return stage_service(Stage.TRANSCRIBER, settings, blobs, do, appetite=Appetite(lambda: CAPACITY))

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.jobs.step import Step
+from shared.mesh.appetite import Appetite
 from shared.mesh.post import Count
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
@@ -69,7 +70,9 @@ async def transcriber(net: Net, engine: Engine, jobs: int) -> None:
     for _ in range(jobs):
         await net.submit(diarize=False)
     await waiting(net, 2 * jobs)
-    await net.run(stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, capacity=lambda: CAPACITY))
+    await net.run(
+        stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, appetite=Appetite(lambda: CAPACITY))
+    )
 
 
 async def waiting(net: Net, messages: int) -> Count:
@@ -114,7 +117,7 @@ async def test_a_lost_connection_leaves_a_service_that_goes_on_taking(net: Net) 
     """Its consumers come back, what it held is joined and not done twice, and the jobs end."""
     engine = Engine(1)
     await net.stages(usual, Stage.DOWNLOADER, Stage.ENHANCER)
-    app = stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, capacity=lambda: CAPACITY)
+    app = stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, appetite=Appetite(lambda: CAPACITY))
     await net.run(app)
     jobs = [await net.submit(diarize=False) for _ in range(3)]
     await engine.has_taken(4)

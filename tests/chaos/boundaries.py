@@ -52,6 +52,7 @@ async def broken(load: Load) -> Expected:
 
 async def cancelled(load: Load) -> Expected:
     """Cancel a job in the middle of its work."""
+    await load.campaign.ready()  # an intake that is just starting would hear of the cancel when the job has ended
     job = await load.submit_one(hotwords=SLOW)
     await _begun(load.campaign, job)
     await load.publish(json.dumps({"id": job, "tenant": TENANT}).encode(), CANCEL_KEY)
@@ -69,6 +70,7 @@ async def drained(load: Load) -> Expected:
 async def forgotten(load: Load) -> Expected:
     """Let a job that is not in the books end, and its time to be kept be over."""
     campaign, other = load.campaign, Load(load.campaign)
+    await campaign.ready()  # it is intake that forgets
     # What is forgotten takes its recording along, which the jobs of the books need.
     own = f"uploads/{TENANT}/{uuid4()}.wav"
     await campaign.blobs.put(own, await campaign.blobs.get(campaign.recordings[0]))

@@ -77,13 +77,13 @@ class StandInWhisper:
 
     versions: Mapping[str, str] = {"stand-in": "1"}
 
-    def __init__(self, seconds: float) -> None:
-        self._batcher = Batcher[Sound](Hearing(seconds), streams=1, width=2)
+    def __init__(self, seconds: float, idle: Callable[[], None]) -> None:
+        self._batcher = Batcher[Sound](Hearing(seconds), streams=1, width=2, idle=idle)
 
     @property
-    def capacity(self) -> int:
-        """How many windows one round of batches holds."""
-        return self._batcher.streams * self._batcher.width
+    def free(self) -> int:
+        """How many windows could be begun at once."""
+        return self._batcher.free
 
     def serving(self, asked: str | None) -> str:
         """Return the one model there is."""

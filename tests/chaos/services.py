@@ -20,6 +20,7 @@ from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
 from shared.jobs.upkeep import Upkeep
+from shared.mesh.appetite import Appetite
 from shared.mesh.perform import Do
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts
@@ -115,9 +116,10 @@ def _stage(stage: Stage, do: Do, **engine: Any) -> FastStream:
 def transcriber() -> FastStream:
     """Return the transcriber with a stand-in engine."""
     settings = load(ChaosSettings)
-    engine = StandInWhisper(settings.chaos_seconds)
+    appetite = Appetite(lambda: engine.free)
+    engine = StandInWhisper(settings.chaos_seconds, appetite.changed)
     do = partial(services.transcriber.stage.transcribe, engine=engine, blobs=ObjectStore(settings.blobs_url))
-    return _stage(Stage.TRANSCRIBER, do, capacity=lambda: engine.capacity)
+    return _stage(Stage.TRANSCRIBER, do, appetite=appetite)
 
 
 def diarizer() -> FastStream:

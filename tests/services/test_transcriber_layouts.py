@@ -95,5 +95,5 @@ async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
     found = SimpleNamespace(**json.loads(file.read_text()))
     assert set(tried) == {Layout(1, 2), Layout(2, 1)}
     assert all(speed > 0 for speed in found.windows_a_second.values())
-    assert engine.capacity == found.fastest["streams"] * 3
+    assert engine.free == found.fastest["streams"] * 3
     assert tried[Layout(2, 1)].model.num_workers == 2

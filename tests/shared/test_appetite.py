@@ -1,4 +1,4 @@
-"""The appetite: one step more as long as what is in hand leaves room for another like the last."""
+"""The appetite: one step more while an engine would otherwise rest."""
 
 from contextlib import ExitStack
 
@@ -14,8 +14,8 @@ def step(number: int) -> Step:
     return Step(f"job-{number}", Stage.TRANSCRIBER)
 
 
-def test_a_step_that_nobody_has_weighed_leaves_no_room() -> None:
-    """Steps are taken one after the other: the next only when it is known what the last one takes."""
+def test_nothing_is_taken_beside_the_first_step_before_that_is_weighed() -> None:
+    """Nobody knows yet what a step weighs."""
     appetite = Appetite(lambda: 8)
     with appetite.taken(step(1)):
         assert not appetite.room
@@ -23,25 +23,49 @@ def test_a_step_that_nobody_has_weighed_leaves_no_room() -> None:
         assert appetite.room
 
 
+def test_a_step_that_is_not_weighed_yet_counts_as_the_last_one_did() -> None:
+    """Several are on their way at once, but no more than would fit if all are alike."""
+    appetite = Appetite(lambda: 8)
+    with ExitStack() as taken:
+        for number, room in ((1, True), (2, False)):
+            taken.enter_context(appetite.taken(step(number)))
+            appetite.weigh(step(1), 3)
+            assert appetite.room == room
+
+
 @pytest.mark.parametrize(("weight", "fitting"), [(1, 8), (2, 4), (3, 2), (7, 1), (20, 1)])
-def test_as_many_steps_are_taken_as_fit_at_once_but_one_always(weight: int, fitting: int) -> None:
-    """Eight windows at once are eight short jobs, or one long chunk, however long."""
-    appetite, taken, opened = Appetite(lambda: 8), 0, ExitStack()
-    while appetite.room or not taken:
-        opened.enter_context(appetite.taken(step(taken)))
-        appetite.weigh(step(taken), weight)
-        taken += 1
+def test_as_many_steps_are_taken_as_could_be_begun_at_once_but_one_always(weight: int, fitting: int) -> None:
+    """A batch of eight windows has room for eight short jobs, or for one long chunk, however long."""
+    appetite, taken = Appetite(lambda: 8), 0
+    with ExitStack() as opened:
+        while appetite.room:
+            opened.enter_context(appetite.taken(step(taken)))
+            appetite.weigh(step(taken), weight)
+            taken += 1
     assert taken == fitting
 
 
+def test_nothing_is_taken_for_an_engine_that_has_enough_to_do() -> None:
+    """What waits with the broker can still be overtaken; when the engine becomes free, whoever listens is told."""
+    free, told = [0], list[bool]()
+    appetite = Appetite(lambda: free[0])
+    appetite.listen(lambda: told.append(appetite.room))
+    with appetite.taken(step(1)):
+        appetite.weigh(step(1), 2)
+        appetite.weigh(step(1), 0)  # all of it has been begun
+        free[0] = 2
+        appetite.changed()
+    assert told == [False, False, False, True]
+
+
 def test_what_the_engine_has_done_takes_no_room() -> None:
-    """While one step's result is committed, the engine is offered the next step; whoever listens is told."""
-    appetite, told = Appetite(lambda: 4), list[bool]()
+    """While one step's result is committed, the engine is offered the next step."""
+    appetite = Appetite(lambda: 4)
     with appetite.taken(step(1)):
         appetite.weigh(step(1), 4)
-        appetite.changed = lambda: told.append(appetite.room)
+        assert not appetite.room
         appetite.release(step(1))
-    assert told == [True]
+        assert appetite.room
 
 
 def test_a_stage_without_an_engine_takes_one_after_the_other() -> None:
