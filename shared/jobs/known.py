@@ -4,26 +4,29 @@ from collections import OrderedDict
 from collections.abc import Collection
 from datetime import datetime
 
-from shared.jobs.document import Job
+from shared.jobs.document import Job, StepRecord
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 
-MOST = 1_024
+MOST = 256
 MOST_STEPS = 64
 """Longer documents are not kept: they take memory, and beside the work of their steps a read is nothing."""
 
 
 class Known:
-    """The latest MOST documents. They may be out of date: what is decided on one counts only once it is saved."""
+    """The latest MOST documents with a step that waits.
+
+    They may be out of date: what is decided on one counts only once it is saved.
+    """
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
     def keep(self, job: Job) -> Job:
         """Keep the document, unless a later one is kept, and return it."""
-        known = self._jobs.pop(job.id, job)
-        if len(job.steps) <= MOST_STEPS:
-            self._jobs[job.id] = max(job, known, key=lambda each: each.revision)
+        latest = max(job, self._jobs.pop(job.id, job), key=lambda each: each.revision)
+        if len(latest.steps) <= MOST_STEPS and any(map(_waits, latest.steps.values())):
+            self._jobs[job.id] = latest
         if len(self._jobs) > MOST:
             self._jobs.popitem(last=False)
         return job
@@ -45,4 +48,8 @@ class Known:
         """
         job = self._jobs.get(step.job)
         record = job.record(step) if job else None
-        return job if record and record.state is StepState.QUEUED else None
+        return job if record and _waits(record) else None
+
+
+def _waits(record: StepRecord) -> bool:
+    return record.state is StepState.QUEUED

@@ -11,6 +11,11 @@ def nothing_free() -> int:
     return 0
 
 
+MOST_IN_HAND = 64
+"""Steps in hand at the most. What the engine has done takes no room, but stays in hand until the broker has confirmed
+what follows: while it does not, nothing else would end the taking."""
+
+
 class Appetite:
     """The steps in hand, each with the weight of what of it waits to be begun; `free` is what could be begun at once.
 
@@ -22,6 +27,7 @@ class Appetite:
         self._free = free
         self._weights: dict[Step, int | None] = {}
         self._usual: int | None = None
+        self._closed = 0
         self._changed: Callable[[], None] = lambda: None
 
     def listen(self, changed: Callable[[], None]) -> None:
@@ -31,6 +37,16 @@ class Appetite:
     def changed(self) -> None:
         """Say that there may be room: an engine has become free, or a step has been begun."""
         self._changed()
+
+    @contextmanager
+    def closed(self) -> Iterator[None]:
+        """Take nothing more inside the block."""
+        self._closed += 1
+        try:
+            yield
+        finally:
+            self._closed -= 1
+            self.changed()
 
     @contextmanager
     def taken(self, step: Step) -> Iterator[None]:
@@ -46,7 +62,7 @@ class Appetite:
         """Note how much of the step waits to be begun; the first time, that is what it weighs."""
         if step in self._weights:
             if self._weights[step] is None:
-                self._usual = weight
+                self._usual = max(weight, 1)
             self._weights[step] = weight
             self.changed()
 
@@ -60,7 +76,8 @@ class Appetite:
     def room(self) -> bool:
         """Whether one more step may be taken."""
         free = self._free()
-        if not free or (self._usual is None and self._weights):
+        unknown = self._usual is None and self._weights
+        if not free or unknown or self._closed or len(self._weights) >= MOST_IN_HAND:
             return False
         usual = self._usual or 0
         waiting = sum(usual if weight is None else weight for weight in self._weights.values())

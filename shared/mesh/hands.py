@@ -18,8 +18,12 @@ from shared.mesh.settle import Handle
 
 log = logging.getLogger(__name__)
 
-ANSWER_SECONDS = 5.0
-"""How long the broker may take to confirm that a consumer is there or gone."""
+ANSWER_SECONDS = 30.0
+"""How long the broker may take to confirm that a consumer is there or gone; the channel is closed when it is over, and
+what it had delivered comes again."""
+
+STOP_SECONDS = 5.0
+"""As above, when the service is to end."""
 
 AWAY = (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError)
 
@@ -51,7 +55,9 @@ class Hands:
         """Take no message any more; a broker that is away sends none either."""
         self._appetite.listen(lambda: None)
         tags, self._tags = self._tags, set()
-        await asyncio.gather(*map(self._cancel, tags))
+        await asyncio.gather(*(self._cancel(tag, STOP_SECONDS) for tag in tags))
+        if self._raising:
+            await asyncio.wait(self._raising, timeout=STOP_SECONDS)
 
     async def take(self, message: AbstractIncomingMessage, handle: Handle) -> None:
         """Handle the message; the consumer that brought it goes, before the ack brings another, if it is not needed."""
@@ -65,7 +71,7 @@ class Hands:
             free = self._tags - self._busy - {tag}
             if tag in self._tags and len(self._tags) > 1 and (free or not self._appetite.room):
                 self._tags.discard(tag)
-                await self._cancel(tag)
+                await self._cancel(tag, ANSWER_SECONDS)
 
     def _changed(self) -> None:
         if self._appetite.room and not self._tags - self._busy:
@@ -75,23 +81,33 @@ class Hands:
 
     async def _raise(self) -> None:
         async with self._lock:
-            queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
-            if queue is None or not self._tags or self._tags - self._busy or not self._appetite.room:
-                return
-            try:
-                with lost_as_error():
-                    async with asyncio.timeout(ANSWER_SECONDS):
-                        self._tags.add(await queue.consume(self._consumer.consume))  # type: ignore[arg-type]  # as FastStream itself calls it
-            except AWAY as away:
-                log.warning("no further message can be taken from %s for now: %r", queue.name, away)
+            if self._tags and not self._tags - self._busy and self._appetite.room:
+                tag = await self._consume()
+                if self._tags:
+                    self._tags |= tag
+                else:  # stopped meanwhile
+                    await asyncio.gather(*(self._cancel(each, STOP_SECONDS) for each in tag))
 
-    async def _cancel(self, tag: str) -> None:
+    async def _consume(self) -> set[str]:
+        """Start one more consumer and return its tag; nothing if the broker is away."""
+        queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
+        if queue is None:
+            return set()
+        try:
+            with lost_as_error():
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return {await queue.consume(self._consumer.consume)}  # type: ignore[arg-type]  # as FastStream itself calls it
+        except AWAY as away:
+            log.warning("no further message can be taken from %s for now: %r", queue.name, away)
+            return set()
+
+    async def _cancel(self, tag: str, seconds: float) -> None:
         queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
         if queue is None or queue.channel.is_closed:
             return
         try:
             with lost_as_error():
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(seconds):
                     await queue.cancel(tag)
         except AWAY as away:
             # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.

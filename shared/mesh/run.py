@@ -11,7 +11,7 @@ from shared import flow, telemetry
 from shared.clock import now
 from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
-from shared.jobs.claims import Busy, Claimed, Crashed, Settled, claim
+from shared.jobs.claims import Busy, Claim, Claimed, Crashed, Settled, claim
 from shared.jobs.document import Job
 from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
@@ -38,6 +38,10 @@ class Draining(Exception):
     """The process is going down and gave the step back; its message goes back to the queue."""
 
 
+class Suspect(Exception):
+    """The step ended a worker without a word: it is to be worked on alone."""
+
+
 class Executor:
     """Turns a step into its effects, once, however often it is asked for."""
 
@@ -52,24 +56,30 @@ class Executor:
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             try:
-                job = self._store.waiting(step) or await self._store.find(step.job)
-                async with self._quarantine.entered(alone=job.crashed(step)):
-                    await self._run(job, step, stop)
-            except NoSuchJob:
-                log.warning("a message asks for a job that is not stored; dropped")
+                async with self._quarantine.entered(alone=False):
+                    await self._run(step, stop, alone=False)
+            except Suspect:
+                with self._worker.appetite.closed():
+                    async with self._quarantine.entered(alone=True):
+                        await self._run(step, stop, alone=True)
 
-    async def _run(self, job: Job, step: Step, stop: threading.Event) -> None:
-        held = await self._claim(job, step)
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool) -> None:
+        held = await self._claim(step, alone)
         if held is not None:
             with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
                 outcome = await self._perform(held, stop)
                 moved = await self._commit(held, outcome)
                 await self._pass_on(held, outcome, moved)
 
-    async def _claim(self, job: Job, step: Step) -> Held | None:
+    async def _claim(self, step: Step, alone: bool) -> Held | None:
         worker = self._worker
-        ask = partial(claim, step=step, worker=worker.name, now=now(), rules=worker.rules)
-        claimed, job = await change(self._store, job, ask)
+        ask = partial(_asked, step=step, worker=worker, alone=alone)
+        try:
+            job = self._store.waiting(step) or await self._store.find(step.job)
+            claimed, job = await change(self._store, job, ask)
+        except NoSuchJob:
+            log.warning("a message asks for a job that is not stored; dropped")
+            return None
         match claimed:
             case Claimed(attempt=attempt, exhausted=exhausted, lost=lost):
                 await self._store.remember([lost] if lost else [])
@@ -164,3 +174,11 @@ class Executor:
         )
         body = StepMessage.of(step).model_dump_json().encode()
         await self._post.park(body, why, priority=held.job.lane, message_id=f"{step}/{held.attempt}")
+
+
+def _asked(job: Job, step: Step, worker: Worker, *, alone: bool) -> Claim:
+    """Return what becomes of the worker asking for the step; raise Suspect if it is not alone and ought to be."""
+    claimed = claim(job, step, worker.name, now(), worker.rules)
+    if isinstance(claimed, Claimed) and job.crashed(step) and not alone:
+        raise Suspect
+    return claimed

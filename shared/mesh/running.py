@@ -27,7 +27,6 @@ class Running:
 
     def __init__(self) -> None:
         self._runs: dict[Step, Run] = {}
-        self.draining = False
 
     async def join(self, step: Step, start: Start) -> None:
         """Wait for the step's run, starting it if there is none; being cancelled leaves the run alone."""
@@ -49,7 +48,6 @@ class Running:
 
     async def drain(self, grace: float) -> None:
         """Wait `grace` seconds for the runs to end, then tell those left to stop and wait until they have."""
-        self.draining = True
         tasks = [run.task for run in self._runs.values()]
         if not tasks:
             return

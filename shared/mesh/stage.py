@@ -1,5 +1,7 @@
 """A stage's service: steps in, the executor on each, and nothing else to write for a new stage."""
 
+import threading
+
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import FastStream
 
@@ -40,21 +42,25 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)
     worker = Worker(
-        parts.stage,
-        do,
-        parts.worker,
-        rules,
-        settings.window,
-        settings.heartbeat,
-        settings.step_limit,
-        stand_in,
-        appetite,
+        stage=parts.stage,
+        do=do,
+        name=parts.worker,
+        rules=rules,
+        window=settings.window,
+        heartbeat=settings.heartbeat,
+        limit=settings.step_limit,
+        stand_in=stand_in,
+        appetite=appetite,
     )
     executor = Executor(worker, parts.store, parts.post)
 
     async def handle(message: AbstractIncomingMessage) -> None:
         step = StepMessage.model_validate_json(message.body).step()
-        with appetite.taken(step):
-            await parts.running.join(step, lambda stop: executor.run(step, stop))
+
+        async def run(stop: threading.Event) -> None:
+            with appetite.taken(step):
+                await executor.run(step, stop)
+
+        await parts.running.join(step, run)
 
     return handle

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from shared.jobs.step import Step
-from shared.mesh.appetite import Appetite
+from shared.mesh.appetite import MOST_IN_HAND, Appetite
 from shared.topology import Stage
 
 
@@ -71,3 +71,38 @@ def test_what_the_engine_has_done_takes_no_room() -> None:
 def test_a_stage_without_an_engine_takes_one_after_the_other() -> None:
     """Nothing weighs anything, and there is never room for more than the subscription brings by itself."""
     assert not Appetite().room
+
+
+def test_a_step_with_nothing_to_hear_does_not_open_the_door_to_any_number() -> None:
+    """A silent chunk weighs nothing; the steps behind it still count until they are weighed themselves."""
+    appetite = Appetite(lambda: 2)
+    with ExitStack() as taken:
+        taken.enter_context(appetite.taken(step(0)))
+        appetite.weigh(step(0), 0)
+        count = 0
+        while appetite.room and count < 10:
+            count += 1
+            taken.enter_context(appetite.taken(step(count)))
+    assert count == 2
+
+
+def test_nothing_is_taken_beside_a_step_that_is_worked_on_alone() -> None:
+    """What would only wait at the door stays with the broker, where others can take it."""
+    appetite = Appetite(lambda: 2)
+    with appetite.taken(step(1)):
+        appetite.weigh(step(1), 1)
+        with appetite.closed():
+            assert not appetite.room
+        assert appetite.room
+
+
+def test_what_cannot_be_passed_on_ends_the_taking() -> None:
+    """A broker that confirms nothing more leaves steps in hand that the engine has done: only so many of them."""
+    appetite = Appetite(lambda: 2)
+    with ExitStack() as taken:
+        for number in range(MOST_IN_HAND):
+            assert appetite.room
+            taken.enter_context(appetite.taken(step(number)))
+            appetite.weigh(step(number), 1)
+            appetite.release(step(number))
+        assert not appetite.room

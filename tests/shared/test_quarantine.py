@@ -1,16 +1,21 @@
 """The quarantine: what has ended a worker before is worked on alone."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from shared.clock import now
 from shared.jobs.claims import Claimed, Crashed, Rules, claim
+from shared.jobs.states import StepState
+from shared.jobs.store import change
 from shared.mesh.quarantine import Quarantine
 from shared.topology import Stage
-from tests.fakes.bench import Bench
+from tests.fakes.bench import Bench, usual
 
 RULES = Rules(5, 20.0)
 
@@ -109,3 +114,32 @@ def test_a_step_whose_worker_ended_without_a_word_is_a_suspect_until_its_end() -
     assert isinstance(found_out, Crashed)
     assert found_out.job.crashed(step)
     assert claim(found_out.job, step, "w2", later, RULES).job.crashed(step)
+
+
+async def test_a_suspect_is_alone_also_for_a_worker_that_knows_an_older_document() -> None:
+    """What a process remembers of the job may be from before the crash; the claim finds out, and then it waits."""
+    bench = Bench()
+    step, later = bench.step(Stage.DOWNLOADER), now() + timedelta(seconds=60)
+    old = bench.job
+    for worker, moment in (("w1", now()), ("w2", later)):
+        await change(bench.store, bench.job, partial(claim, step=step, worker=worker, now=moment, rules=RULES))
+    bench.store.waiting = lambda _: old  # type: ignore[method-assign]  # a document out of date
+    entered = list[bool]()
+    executor = bench.executor(Stage.DOWNLOADER, usual, attempts=5)
+    executor._quarantine = Noted(entered)
+    await executor.run(step, threading.Event())
+    assert entered == [False, True]
+    assert bench.job.steps[step.key].state is StepState.DONE
+
+
+class Noted(Quarantine):
+    """A quarantine that notes who asked to be alone."""
+
+    def __init__(self, entered: list[bool]) -> None:
+        super().__init__()
+        self._entered = entered
+
+    def entered(self, *, alone: bool) -> AbstractAsyncContextManager[None]:
+        """Note it, and let them in."""
+        self._entered.append(alone)
+        return super().entered(alone=alone)

@@ -1,0 +1,53 @@
+"""The hands: a service that stops takes nothing more, whatever is on its way to the broker."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from shared.jobs.step import Step
+from shared.mesh.appetite import Appetite
+from shared.mesh.hands import Hands
+from shared.topology import Stage
+
+
+class SlowQueue:
+    """A queue whose broker starts a consumer only when it is let."""
+
+    name = "scribe.work.transcriber"
+
+    def __init__(self) -> None:
+        self.channel = SimpleNamespace(is_closed=False, _prefetch_count=1)
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+        self.consumers = {"first"}
+
+    async def consume(self, callback: Any) -> str:
+        """Start a consumer."""
+        del callback
+        self.asked.set()
+        await self.go.wait()
+        self.consumers.add("second")
+        return "second"
+
+    async def cancel(self, tag: str) -> None:
+        """End a consumer."""
+        self.consumers.remove(tag)
+
+
+async def test_a_consumer_that_was_being_started_when_the_service_stopped_is_ended() -> None:
+    """It would otherwise go on taking messages while the process drains, and nobody would wait for them."""
+    queue, appetite, step = SlowQueue(), Appetite(lambda: 2), Step("job", Stage.TRANSCRIBER)
+    consumer = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
+    hands = Hands(consumer, appetite)  # type: ignore[arg-type]  # all of a subscriber that hands touch
+    hands.start(1)
+
+    async def handle(_: Any) -> None:
+        with appetite.taken(step):
+            appetite.weigh(step, 1)
+            await queue.asked.wait()
+            stopping = asyncio.create_task(hands.stop())
+            await asyncio.sleep(0)
+            queue.go.set()
+            await stopping
+
+    await hands.take(SimpleNamespace(consumer_tag="first"), handle)  # type: ignore[arg-type]  # as above
+    assert queue.consumers == set()
