@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from pydantic import ValidationError
 
 from shared.clock import now
+from shared.mesh.lost import lost_as_error
 from shared.mesh.settle import subject
 from shared.messages import Diagnosis
 from shared.topology import Stage, dead_queue
@@ -73,11 +74,12 @@ class DeadLetters:
         """Give the letters that are meant, oldest first; what is not taken goes back where it was, in order."""
         async with self._reading:
             # A channel of its own: closing it is what gives the letters back.
-            channel = await self._connection.channel(publisher_confirms=False)
-            try:
-                yield [letter async for letter in _letters(channel, wanted)]
-            finally:
-                await channel.close()
+            with lost_as_error():
+                channel = await self._connection.channel(publisher_confirms=False)
+                try:
+                    yield [letter async for letter in _letters(channel, wanted)]
+                finally:
+                    await channel.close()
 
 
 async def _letters(channel: Any, wanted: Wanted) -> AsyncIterator[Letter]:

@@ -4,9 +4,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
+from shared.mesh.heartbeat import OWN_QUEUE_MS
 from shared.messages import Event
 from shared.topology import EVENTS, Happening
 
@@ -65,9 +67,11 @@ class Listeners:
         self._by_job: defaultdict[tuple[str, str], set[Backlog]] = defaultdict(set)
 
     async def open(self, connection: AbstractRobustConnection) -> None:
-        """Bind a queue that goes with the connection to every event."""
+        """Bind a queue that goes when nobody listens any more to every event."""
         channel = await connection.channel()
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+        queue = await channel.declare_queue(
+            f"listeners.{uuid4()}", durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
+        )
         await queue.bind(EVENTS.name, "job.#")
         await queue.consume(self._take, no_ack=True)
 

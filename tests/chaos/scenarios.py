@@ -7,7 +7,7 @@ from itertools import accumulate, chain, repeat, takewhile
 from typing import Any
 
 from shared.jobs.states import JobState
-from shared.topology import LADDER, Stage
+from shared.topology import LADDER, Stage, work_queue
 from tests.chaos import faults
 from tests.chaos.books import Books, balance, open_at_most
 from tests.chaos.boundaries import boundaries
@@ -98,11 +98,18 @@ async def quiet(campaign: Campaign, size: Size) -> Books:
 
 
 async def alarm(campaign: Campaign, size: Size) -> Books:
-    """Keep the broker without memory, then its queues full, for a while: publishing waits, nothing is given up on."""
+    """Keep the broker without memory, then its queues full, for a while: publishing waits, nothing is given up on.
+
+    Deliveries that are under way when the alarm comes publish nothing more: they are acked while it lasts.
+    """
     load = Load(campaign)
+    campaign.sink.answering.clear()
     await load.submit(size.jobs // 2)
+    await until(lambda: _delivering(campaign), PATIENCE, "a webhook is being told")
     async with faults.memory_alarm(campaign):
         waiting = asyncio.create_task(load.submit(size.jobs - size.jobs // 2))
+        campaign.sink.answering.set()
+        await until(lambda: _delivered(campaign), RECOVERY_SECONDS, "acks go on while the broker takes nothing")
         await asyncio.sleep(size.faults)
     await waiting
     async with faults.full_queues(campaign):
@@ -110,6 +117,14 @@ async def alarm(campaign: Campaign, size: Size) -> Books:
         await asyncio.sleep(size.faults / 2)
     await waiting
     return await balance(load, PATIENCE + size.jobs)
+
+
+async def _delivering(campaign: Campaign) -> bool:
+    return work_queue(Stage.NOTIFIER).name in await campaign.unsettled_messages()
+
+
+async def _delivered(campaign: Campaign) -> bool:
+    return not await _delivering(campaign)
 
 
 async def twice(campaign: Campaign, size: Size) -> Books:

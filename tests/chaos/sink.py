@@ -11,6 +11,7 @@ from aiohttp import web
 class Sink:
     """Open with `async with`; `told` counts webhook ids by job, `happenings` what each id said.
 
+    While `answering` is not set, whoever calls waits.
     A webhook id is refused `refusals` times before it is taken: as long as that takes by the ladder, it is down.
     """
 
@@ -19,7 +20,8 @@ class Sink:
         self.refused = Counter[str]()
         self.told: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.happenings: dict[str, str] = {}
-        self.came = asyncio.Event()
+        self.came, self.answering = asyncio.Event(), asyncio.Event()
+        self.answering.set()
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -34,6 +36,7 @@ class Sink:
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:
+        await self.answering.wait()
         event, name = json.loads(await request.read()), request.headers["webhook-id"]
         if self.refused[name] < self.refusals:
             self.refused[name] += 1
