@@ -72,13 +72,13 @@ class Appetite:
             self._weights[step] = 0
             self.changed()
 
-    @property
-    def room(self) -> bool:
-        """Whether one more step may be taken."""
-        free = self._free()
-        unknown = self._usual is None and self._weights
-        if not free or unknown or self._closed or len(self._weights) >= MOST_IN_HAND:
+    def room(self, held: int) -> bool:
+        """Whether a service that holds so many messages may take one more; some may have come only just now."""
+        free, unknown = self._free(), max(held - len(self._weights), 0)
+        if not free or self._closed or len(self._weights) + unknown >= MOST_IN_HAND:
             return False
-        usual = self._usual or 0
-        waiting = sum(usual if weight is None else weight for weight in self._weights.values())
-        return waiting == 0 or waiting + usual <= free
+        if self._usual is None:
+            return not self._weights and not unknown
+        weights = [self._usual if weight is None else weight for weight in self._weights.values()]
+        waiting = sum(weights) + unknown * self._usual
+        return waiting == 0 or waiting + self._usual <= free

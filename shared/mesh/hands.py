@@ -69,19 +69,23 @@ class Hands:
             self._busy.discard(tag)
         async with self._lock:
             free = self._tags - self._busy - {tag}
-            if tag in self._tags and len(self._tags) > 1 and (free or not self._appetite.room):
+            if tag in self._tags and len(self._tags) > 1 and (free or not self._room):
                 self._tags.discard(tag)
                 await self._cancel(tag, ANSWER_SECONDS)
 
+    @property
+    def _room(self) -> bool:
+        return self._appetite.room(len(self._busy))
+
     def _changed(self) -> None:
-        if self._appetite.room and not self._tags - self._busy:
+        if self._room and not self._tags - self._busy:
             task = asyncio.create_task(self._raise())
             self._raising.add(task)
             task.add_done_callback(self._raising.discard)
 
     async def _raise(self) -> None:
         async with self._lock:
-            if self._tags and not self._tags - self._busy and self._appetite.room:
+            if self._tags and not self._tags - self._busy and self._room:
                 tag = await self._consume()
                 if self._tags:
                     self._tags |= tag

@@ -17,10 +17,11 @@ def step(number: int) -> Step:
 def test_nothing_is_taken_beside_the_first_step_before_that_is_weighed() -> None:
     """Nobody knows yet what a step weighs."""
     appetite = Appetite(lambda: 8)
+    assert not appetite.room(1)
     with appetite.taken(step(1)):
-        assert not appetite.room
+        assert not appetite.room(1)
         appetite.weigh(step(1), 1)
-        assert appetite.room
+        assert appetite.room(1)
 
 
 def test_a_step_that_is_not_weighed_yet_counts_as_the_last_one_did() -> None:
@@ -30,7 +31,17 @@ def test_a_step_that_is_not_weighed_yet_counts_as_the_last_one_did() -> None:
         for number, room in ((1, True), (2, False)):
             taken.enter_context(appetite.taken(step(number)))
             appetite.weigh(step(1), 3)
-            assert appetite.room == room
+            assert appetite.room(number) == room
+        assert not appetite.room(2)
+
+
+def test_a_message_that_has_only_just_come_counts_as_the_last_step_did() -> None:
+    """Between its delivery and the start of its work nothing more is taken in its place."""
+    appetite = Appetite(lambda: 2)
+    with appetite.taken(step(1)):
+        appetite.weigh(step(1), 1)
+        assert appetite.room(1)
+        assert not appetite.room(2)
 
 
 @pytest.mark.parametrize(("weight", "fitting"), [(1, 8), (2, 4), (3, 2), (7, 1), (20, 1)])
@@ -38,7 +49,7 @@ def test_as_many_steps_are_taken_as_could_be_begun_at_once_but_one_always(weight
     """A batch of eight windows has room for eight short jobs, or for one long chunk, however long."""
     appetite, taken = Appetite(lambda: 8), 0
     with ExitStack() as opened:
-        while appetite.room:
+        while appetite.room(taken):
             opened.enter_context(appetite.taken(step(taken)))
             appetite.weigh(step(taken), weight)
             taken += 1
@@ -49,7 +60,7 @@ def test_nothing_is_taken_for_an_engine_that_has_enough_to_do() -> None:
     """What waits with the broker can still be overtaken; when the engine becomes free, whoever listens is told."""
     free, told = [0], list[bool]()
     appetite = Appetite(lambda: free[0])
-    appetite.listen(lambda: told.append(appetite.room))
+    appetite.listen(lambda: told.append(appetite.room(1)))
     with appetite.taken(step(1)):
         appetite.weigh(step(1), 2)
         appetite.weigh(step(1), 0)  # all of it has been begun
@@ -63,14 +74,14 @@ def test_what_the_engine_has_done_takes_no_room() -> None:
     appetite = Appetite(lambda: 4)
     with appetite.taken(step(1)):
         appetite.weigh(step(1), 4)
-        assert not appetite.room
+        assert not appetite.room(1)
         appetite.release(step(1))
-        assert appetite.room
+        assert appetite.room(1)
 
 
 def test_a_stage_without_an_engine_takes_one_after_the_other() -> None:
     """Nothing weighs anything, and there is never room for more than the subscription brings by itself."""
-    assert not Appetite().room
+    assert not Appetite().room(0)
 
 
 def test_a_step_with_nothing_to_hear_does_not_open_the_door_to_any_number() -> None:
@@ -80,7 +91,7 @@ def test_a_step_with_nothing_to_hear_does_not_open_the_door_to_any_number() -> N
         taken.enter_context(appetite.taken(step(0)))
         appetite.weigh(step(0), 0)
         count = 0
-        while appetite.room and count < 10:
+        while appetite.room(1 + count) and count < 10:
             count += 1
             taken.enter_context(appetite.taken(step(count)))
     assert count == 2
@@ -92,8 +103,8 @@ def test_nothing_is_taken_beside_a_step_that_is_worked_on_alone() -> None:
     with appetite.taken(step(1)):
         appetite.weigh(step(1), 1)
         with appetite.closed():
-            assert not appetite.room
-        assert appetite.room
+            assert not appetite.room(1)
+        assert appetite.room(1)
 
 
 def test_what_cannot_be_passed_on_ends_the_taking() -> None:
@@ -101,8 +112,8 @@ def test_what_cannot_be_passed_on_ends_the_taking() -> None:
     appetite = Appetite(lambda: 2)
     with ExitStack() as taken:
         for number in range(MOST_IN_HAND):
-            assert appetite.room
+            assert appetite.room(number)
             taken.enter_context(appetite.taken(step(number)))
             appetite.weigh(step(number), 1)
             appetite.release(step(number))
-        assert not appetite.room
+        assert not appetite.room(MOST_IN_HAND)
