@@ -51,6 +51,7 @@ class WhisperEngine:
         self._placement = Placement.of(settings)
         # One thread: mels keep their order, and take a hundredth of the time that the model takes.
         self._mels = ThreadPoolExecutor(1, "mels")
+        self._loads = ThreadPoolExecutor(1, "loads")
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -104,14 +105,12 @@ class WhisperEngine:
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
-        ready = await asyncio.get_running_loop().run_in_executor(self._mels, self._ready, window)
-        return await self._batcher.write_down(ready)
-
-    def _ready(self, window: Window) -> Ready:
-        whisper, model, language = self._models.get(window.model), window.model, window.language
+        loop, model, language = asyncio.get_running_loop(), window.model, window.language
+        # A model that made room since it was fitted is loaded again, and not by the thread that all windows need.
+        whisper = self._models.loaded(model) or await loop.run_in_executor(self._loads, self._models.get, model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
-        return Ready.of(window, whisper)
+        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper))
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:
