@@ -19,7 +19,7 @@ import faster_whisper
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
 from services.transcriber.decoding import Hearing, Ready
-from services.transcriber.layouts import fastest, layouts
+from services.transcriber.layouts import fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Language, Samples, Window
@@ -73,7 +73,8 @@ class WhisperEngine:
         layout, *others = layouts(settings, self._placement.device)
         if others:
             load = partial(self._placement.load, fetched(self._store, usual))
-            layout = fastest(settings.cache / "layouts", usual, [layout, *others], load, width)
+            file = remembered(settings.cache / "layouts", usual, self._placement.compute_type, width)
+            layout = fastest(file, [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
         self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width, self._idle)
