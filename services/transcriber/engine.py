@@ -18,9 +18,10 @@ import faster_whisper
 
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
-from services.transcriber.decoding import Hearing, Ready
+from services.transcriber.decoding import Hearing
 from services.transcriber.layouts import fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
+from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Language, Samples, Window
 from shared.mesh.outcomes import GiveUp
