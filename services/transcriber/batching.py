@@ -5,17 +5,17 @@ Knows no model: what decodes is given to it.
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
 from math import ceil
 from typing import Generic, cast
 
 from services.transcriber.decoder import Decoder, R, Text, too_large
 from services.transcriber.doubt import Doubt
-from services.transcriber.waiting import ChunkName, Waiting
+from services.transcriber.item import Item
+from services.transcriber.waiting import Waiting
 from shared.mesh.outcomes import Stopped
 from shared.telemetry import ENGINE_WINDOWS, REDONE
 
@@ -23,27 +23,6 @@ log = logging.getLogger(__name__)
 
 GATHERING_SECONDS = 0.05
 """How long an idle stream waits for a batch to fill up: claims and reads of several jobs come within that."""
-
-
-@dataclass(eq=False)
-class _Item(Generic[R]):
-    """A window that waits, and whoever waits for its text."""
-
-    ready: R
-    kind: Hashable
-    text: asyncio.Future[Text]
-    doubted: bool = False
-
-    @property
-    def lane(self) -> int:
-        return self.ready.window.lane
-
-    @property
-    def chunk(self) -> ChunkName:
-        return self.ready.window.job, self.ready.window.chunk
-
-    def unwanted(self) -> bool:
-        return self.text.done() or self.ready.window.stop.is_set()
 
 
 class Batcher(Generic[R]):
@@ -61,7 +40,7 @@ class Batcher(Generic[R]):
         self._decoder = decoder
         self._idle = idle
         self.threads = ThreadPoolExecutor(streams, "stream")
-        self._waiting = Waiting[_Item[R]]()
+        self._waiting = Waiting[Item[R]]()
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
         self._busy = 0
@@ -74,7 +53,7 @@ class Batcher(Generic[R]):
 
     async def write_down(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
-        item = _Item(ready, ready.kind, asyncio.get_running_loop().create_future())
+        item = Item.of(ready)
         if not self._waiting:
             self._due = asyncio.get_running_loop().time() + GATHERING_SECONDS
         self._waiting.add(item)
@@ -101,19 +80,19 @@ class Batcher(Generic[R]):
             self._running.remove(cast(asyncio.Task[None], asyncio.current_task()))
             self._idle()
 
-    async def _gathered(self) -> list[_Item[R]]:
+    async def _gathered(self) -> list[Item[R]]:
         """Return the next batch once there is a full one or its time is up; an empty one if nothing waits."""
         with suppress(TimeoutError):
             async with asyncio.timeout_at(self._due):
                 await self._full.wait()
         self._full.clear()
-        for item in self._waiting.drop(_Item.unwanted):
-            _settle(item.text, Stopped(f"{item.chunk} was stopped while it waited"))
+        for item in self._waiting.drop(Item.unwanted):
+            item.settle(Stopped(f"{item.chunk} was stopped while it waited"))
         # Streams that have nothing to do share what there is: two halves side by side are done sooner than a whole.
         share = ceil(len(self._waiting) / (self.streams - self._busy))
         return self._waiting.take(min(share, self.width))
 
-    async def _run(self, batch: list[_Item[R]]) -> None:
+    async def _run(self, batch: list[Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
         for item in batch:
             item.ready.window.begun()
@@ -122,27 +101,30 @@ class Batcher(Generic[R]):
             answers = list(zip(batch, texts, strict=True))
         except Exception as failure:  # noqa: BLE001 - each window's own, and whoever waits for it raises it
             self._failed(batch, failure)
-            return
+        else:
+            self._answered(answers)
+
+    def _answered(self, answers: Iterable[tuple[Item[R], Text | Doubt]]) -> None:
         for item, text in answers:
             if isinstance(text, Doubt):
                 self._doubted(item, text)
             else:
-                _settle(item.text, text)
+                item.settle(text)
 
-    def _texts(self, batch: list[_Item[R]]) -> Sequence[Text | Doubt]:
+    def _texts(self, batch: list[Item[R]]) -> Sequence[Text | Doubt]:
         if batch[0].doubted:
             return [self._decoder.alone(item.ready) for item in batch]
         return self._decoder.together([item.ready for item in batch])
 
-    def _doubted(self, item: _Item[R], why: Doubt) -> None:
+    def _doubted(self, item: Item[R], why: Doubt) -> None:
         REDONE.labels(why.reason).inc()
         log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
         item.doubted = True
         self._again([item])
 
-    def _failed(self, batch: list[_Item[R]], failure: Exception) -> None:
+    def _failed(self, batch: list[Item[R]], failure: Exception) -> None:
         if len(batch) == 1:
-            _settle(batch[0].text, failure)
+            batch[0].settle(failure)
         elif too_large(failure):
             self.width = min(self.width, len(batch) // 2)
             log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
@@ -151,21 +133,11 @@ class Batcher(Generic[R]):
             log.warning("%d windows failed together and are done one by one: %r", len(batch), failure)
             self._again(batch)
 
-    def _again(self, batch: list[_Item[R]]) -> None:
+    def _again(self, batch: list[Item[R]]) -> None:
         for item in batch:
-            item.kind = item  # shares no call any more
+            item.part()
         self._put_back(batch)
 
-    def _put_back(self, batch: list[_Item[R]]) -> None:
+    def _put_back(self, batch: list[Item[R]]) -> None:
         self._waiting.put_back(batch)
         self._wake()
-
-
-def _settle(text: "asyncio.Future[Text]", outcome: Text | Exception) -> None:
-    """Answer whoever waits for the text, if anybody still does."""
-    if text.done():
-        return
-    if isinstance(outcome, Exception):
-        text.set_exception(outcome)
-    else:
-        text.set_result(outcome)

@@ -18,9 +18,10 @@ import faster_whisper
 
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
-from services.transcriber.decoding import Hearing, Ready
-from services.transcriber.layouts import fastest, layouts
+from services.transcriber.decoding import Hearing
+from services.transcriber.layouts import fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
+from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Language, Samples, Window
 from shared.mesh.outcomes import GiveUp
@@ -51,6 +52,7 @@ class WhisperEngine:
         self._placement = Placement.of(settings)
         # One thread: mels keep their order, and take a hundredth of the time that the model takes.
         self._mels = ThreadPoolExecutor(1, "mels")
+        self._loads = ThreadPoolExecutor(1, "loads")
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -72,7 +74,8 @@ class WhisperEngine:
         layout, *others = layouts(settings, self._placement.device)
         if others:
             load = partial(self._placement.load, fetched(self._store, usual))
-            layout = fastest(settings.cache / "layouts", usual, [layout, *others], load, width)
+            file = remembered(settings.cache / "layouts", usual, self._placement.compute_type, width)
+            layout = fastest(file, [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
         self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width, self._idle)
@@ -104,14 +107,12 @@ class WhisperEngine:
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
-        ready = await asyncio.get_running_loop().run_in_executor(self._mels, self._ready, window)
-        return await self._batcher.write_down(ready)
-
-    def _ready(self, window: Window) -> Ready:
-        whisper, model, language = self._models.get(window.model), window.model, window.language
+        loop, model, language = asyncio.get_running_loop(), window.model, window.language
+        # A model that made room since it was fitted is loaded again, and not by the thread that all windows need.
+        whisper = self._models.loaded(model) or await loop.run_in_executor(self._loads, self._models.get, model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
-        return Ready.of(window, whisper)
+        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper))
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:

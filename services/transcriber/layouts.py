@@ -7,18 +7,17 @@ beside the first does better where memory keeps up. Which it is differs by machi
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import ctranslate2
-import numpy as np
-from faster_whisper.tokenizer import Tokenizer
 
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.trial import speed
+from shared.locks import held
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +28,6 @@ MOST_THREADS = 8
 GPU_STREAMS = 2
 """One stream's alignment and Python run while the other keeps the GPU busy."""
 
-SECONDS = 10
-STEPS = 24
-ROUNDS = 3
-"""What is tried out: windows of noise this long, as many tokens written of each, and the best of so many rounds."""
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -43,59 +37,78 @@ class Layout:
     threads: int
 
 
+def cores() -> int:
+    """Return how many cores this process may run on; a container's quota of time on them is not looked at."""
+    return len(os.sched_getaffinity(0))
+
+
 def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
-    """Return the layouts to choose from: the one that is set, or all that give every core one thread."""
+    """Return the layouts to choose from: the one that is set, or all that give every core one thread.
+
+    Beyond MOST_STREAMS x MOST_THREADS cores there is only the largest, with nothing to measure it against.
+    """
     streams, threads = settings.transcriber_streams, settings.transcriber_threads
     if device == "cuda":
         return [Layout(streams or GPU_STREAMS, threads or 1)]
-    cores = os.cpu_count() or 1
     if streams or threads:
-        return [Layout(streams or 1, threads or max(min(cores // streams, MOST_THREADS), 1))]
-    shares = [Layout(cores // threads, threads) for threads in (1, 2, 4, MOST_THREADS) if threads <= cores]
+        return [Layout(streams or 1, threads or max(min(cores() // streams, MOST_THREADS), 1))]
+    shares = [Layout(cores() // threads, threads) for threads in (1, 2, 4, MOST_THREADS) if threads <= cores()]
     return [each for each in shares if each.streams <= MOST_STREAMS] or [Layout(MOST_STREAMS, MOST_THREADS)]
 
 
-def fastest(
-    memory: Path, model: str, candidates: Sequence[Layout], load: Callable[[Layout], Any], batch: int
-) -> Layout:
-    """Return the layout that decodes most, from the folder `memory` if it was measured before; blocks for seconds."""
-    file = memory / f"{model.replace('/', '--')}-{os.cpu_count()}-cores-ctranslate2-{ctranslate2.__version__}.json"
-    if file.exists():
+def remembered(folder: Path, model: str, compute_type: str, batch: int) -> Path:
+    """Return the file for the fastest layout; its name has all that the layout depends on."""
+    versions = f"{compute_type}-ctranslate2-{ctranslate2.__version__}"
+    return folder / f"{model.replace('/', '--')}-{cores()}-cores-{batch}-at-once-{versions}.json"
+
+
+def fastest(file: Path, candidates: Sequence[Layout], load: Callable[[Layout], Any], batch: int) -> Layout:
+    """Return the layout that decodes most, from the file if it was measured before; blocks for seconds.
+
+    Of processes that start together one measures, undisturbed, and the others wait for what it finds.
+    """
+    if known := _known(file):
+        return known
+    with _alone(file):
+        return _known(file) or _measured(file, candidates, load, batch)
+
+
+def _known(file: Path) -> Layout | None:
+    """Return the layout that the file holds; a damaged file is as good as none."""
+    try:
         return Layout(**json.loads(file.read_text())["fastest"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as damaged:
+        log.warning("the layout is measured again, because %s cannot be read: %r", file, damaged)
+        return None
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Let no other process measure inside the block, if the folder can be written to."""
+    with ExitStack() as alone:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            alone.enter_context(held(file.with_suffix(".lock")))
+        except OSError as refused:
+            log.warning("the layout is measured beside whatever else starts here, for want of a lock: %s", refused)
+        yield
+
+
+def _measured(file: Path, candidates: Sequence[Layout], load: Callable[[Layout], Any], batch: int) -> Layout:
+    """Return the fastest layout, and remember it."""
     speeds = {layout: speed(load(layout), layout.streams, batch) for layout in candidates}
     best = max(speeds, key=speeds.__getitem__)
-    log.info("the fastest layout for %s is %s; windows a second: %s", model, best, speeds)
+    log.info("the fastest layout is %s; windows a second: %s", best, speeds)
     _remember(file, {"fastest": asdict(best), "windows_a_second": {str(each): speeds[each] for each in speeds}})
     return best
 
 
 def _remember(file: Path, found: dict[str, Any]) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         written = file.with_suffix(f".{os.getpid()}")
         written.write_text(json.dumps(found, indent=2) + "\n")
         written.replace(file)
     except OSError as refused:
         log.warning("the layout is measured again at the next start, because it cannot be kept: %s", refused)
-
-
-def speed(whisper: Any, streams: int, batch: int) -> float:
-    """Return how many windows a second a model decodes with all its streams at work."""
-    mels = np.random.default_rng(0).normal(size=(batch, whisper.model.n_mels, SECONDS * 100)).astype(np.float32)
-    tokenizer = Tokenizer(whisper.hf_tokenizer, whisper.model.is_multilingual, "transcribe", "en")
-    prompt = whisper.get_prompt(tokenizer, [], without_timestamps=True)
-
-    def decode(_: int) -> None:
-        # Noise ends at once, if it may; CTranslate2 writes up to half of `max_length`.
-        whisper.model.generate(
-            whisper.encode(mels), [prompt] * batch, max_length=2 * STEPS, suppress_tokens=[tokenizer.eot]
-        )
-
-    def seconds() -> float:
-        start = perf_counter()
-        list(threads.map(decode, range(streams)))
-        return perf_counter() - start
-
-    with ThreadPoolExecutor(streams) as threads:
-        seconds()
-        return streams * batch / min(seconds() for _ in range(ROUNDS))

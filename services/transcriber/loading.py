@@ -16,7 +16,10 @@ from shared.models import ModelStore, ModelUnavailable, NoSuchModel
 from shared.settings import WrongSettings
 
 KEPT = 2
-"""Models held at once: the usual one and one that a job names; more would crowd a GPU's memory."""
+"""Models held at once: the usual one and one that a job names; more would crowd a GPU's memory.
+
+One that made room stays in memory beside them until the last window that was made ready for it is written down.
+"""
 
 FETCH_AGAIN_SECONDS = 300.0
 
@@ -68,21 +71,34 @@ class LoadedModels:
         self._store = store
         self._load = load
         self._loaded: OrderedDict[str, Any] = OrderedDict()
-        self._lock = threading.Lock()
+        self._looking, self._loading = threading.Lock(), threading.Lock()
 
     def get(self, name: str) -> Any:
         """Return the model, loading it first if need be; blocks, and a second caller waits for the first's load.
 
         Raises GiveUp if there is no such model, TryLater if it cannot be fetched now.
         """
-        with self._lock:
-            if name not in self._loaded:
-                path = fetched(self._store, name)
-                while len(self._loaded) >= KEPT:
-                    self._loaded.popitem(last=False)
-                self._loaded[name] = self._load(path)
-            self._loaded.move_to_end(name)
-            return self._loaded[name]
+        if found := self.loaded(name):
+            return found
+        with self._loading:
+            return self.loaded(name) or self._new(name)
+
+    def loaded(self, name: str) -> Any | None:
+        """Return the model if it is in memory; never waits for another one's load."""
+        with self._looking:
+            if name in self._loaded:
+                self._loaded.move_to_end(name)
+            return self._loaded.get(name)
+
+    def _new(self, name: str) -> Any:
+        path = fetched(self._store, name)
+        with self._looking:
+            while len(self._loaded) >= KEPT:
+                self._loaded.popitem(last=False)
+        model = self._load(path)
+        with self._looking:
+            self._loaded[name] = model
+        return model
 
 
 def fetched(store: ModelStore, name: str) -> str:

@@ -48,7 +48,7 @@ class Waiting(Generic[T]):
         self._turns.setdefault(item.chunk[0], next(self._tick))
 
     def put_back(self, items: Iterable[T]) -> None:
-        """Put items that were taken in front of all others of their lane."""
+        """Put items that were taken in front of their chunks' others, and before the chunks of their lane not begun."""
         self._items[:0] = items = list(items)
         self._begun |= {item.chunk for item in items}
         for item in items:

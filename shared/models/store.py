@@ -1,12 +1,11 @@
 """Where a model's files are: a local folder, the cache, or a source that fills the cache."""
 
-import fcntl
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
+from shared.locks import held
 from shared.models.hub import from_hub
 from shared.models.registry import REGISTRY, ModelSpec
 from shared.models.source import SourceFailed
@@ -85,7 +84,7 @@ class ModelStore:
         target = self._cache / _folder(spec.name)
         aside = self._cache / ".arriving" / target.name
         aside.mkdir(parents=True, exist_ok=True)
-        with _held(aside.with_suffix(aside.suffix + ".lock")):
+        with held(aside.with_suffix(aside.suffix + ".lock")):
             if not target.is_dir():
                 self._first(spec, aside).rename(target)  # whole or not at all: what has the name is complete
                 shutil.rmtree(aside, ignore_errors=True)
@@ -115,11 +114,3 @@ def _spec(name: str) -> ModelSpec:
     if name not in REGISTRY and "/" not in name:
         raise NoSuchModel(name)
     return REGISTRY.get(name) or ModelSpec(name, None, name, None, "see its page on the hub")
-
-
-@contextmanager
-def _held(lock: Path) -> Iterator[None]:
-    """Hold the file's lock, which the system lets go of if this process dies."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -2,9 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import groupby
 from pathlib import Path
 
 from deploy.local.commands import SERVICES
@@ -23,12 +23,13 @@ CALLS = (FIRST, "generate", "align")
 
 @dataclass(frozen=True)
 class Call:
-    """A call of the model, by which thread, and its bounds in seconds of the epoch."""
+    """A call of the model, by which thread, its bounds in seconds of the epoch, and how many streams the model has."""
 
     name: str
     thread: int
     start: float
     end: float
+    streams: int
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,6 @@ class Batch:
 def calls(file: Path) -> list[Call]:
     """Return the calls that are over."""
     return [Call(*json.loads(line)) for line in file.read_text().splitlines()]
-
-
-def at_once(made: Sequence[Call]) -> int:
-    """Return how many calls were under way at once at the most: the streams of the engine."""
-    edges = sorted([(call.start, 1) for call in made] + [(call.end, -1) for call in made])
-    return max(accumulate(step for _, step in edges))
 
 
 def batches(made: Iterable[Call]) -> list[Batch]:

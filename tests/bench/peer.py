@@ -29,7 +29,7 @@ class Peer:
 
     def __init__(self, gpu: bool, threads: int | None = None) -> None:
         self._gpu = gpu
-        self._threads = os.cpu_count() or 1 if threads is None else threads
+        self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
 
     async def __aenter__(self) -> Self:
         path = ModelStore(CACHE / "models").fetch(model(self._gpu))

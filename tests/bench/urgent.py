@@ -89,13 +89,18 @@ async def _wait(bench: Bench, recording: Recording, file: Path, apart: float) ->
     await bench.completed([job])
     (step,) = await bench.steps([job], Stage.TRANSCRIBER)
     assert step.ended is not None
-    batch = _heard_in(batches(calls(file)), step.ended.timestamp())
+    batch = _heard_in(batches(calls(file)), submitted, step.ended.timestamp())
     return Wait(batch.start - submitted, batch)
 
 
-def _heard_in(known: Sequence[Batch], ended: float) -> Batch:
-    """Return the batch that was over last when the step ended: the text is committed at once."""
-    return [batch for batch in known if batch.end <= ended][-1]
+def _heard_in(known: Sequence[Batch], submitted: float, ended: float) -> Batch:
+    """Return the batch, begun since the submission, that was over last when the step ended: the text is committed then.
+
+    Another stream's may have ended in between; of those that were under way before, none is taken for the job's.
+    """
+    since = [batch for batch in known if batch.start >= submitted and batch.end <= ended]
+    assert since, "the step ended without a batch that began after its submission"
+    return since[-1]
 
 
 ROW = Row(

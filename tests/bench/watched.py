@@ -34,12 +34,12 @@ def build() -> FastStream:
 def _watch(name: str, file: Path) -> None:
     asked = getattr(ctranslate2.models.Whisper, name)
 
-    def watched(*given: Any, **options: Any) -> Any:
+    def watched(whisper: Any, *given: Any, **options: Any) -> Any:
         start = time.time()
         try:
-            return asked(*given, **options)
+            return asked(whisper, *given, **options)
         finally:
             with file.open("a") as out:
-                out.write(json.dumps([name, threading.get_ident(), start, time.time()]) + "\n")
+                out.write(json.dumps([name, threading.get_ident(), start, time.time(), whisper.num_workers]) + "\n")
 
     setattr(ctranslate2.models.Whisper, name, watched)

@@ -155,6 +155,31 @@ async def test_an_english_only_model_hears_english_and_refuses_other_languages(
             await transcribe(work(chunk(0, *SHORT), model=model, language=language), engine, blobs)
 
 
+async def test_windows_are_written_down_while_another_model_loads(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window whose model made room waits for it; those of a model that is there do not wait with it."""
+    real, arrived, loading = engine._models._load, threading.Event(), threading.Event()
+
+    def load(path: str) -> object:
+        loading.set()
+        arrived.wait(30)
+        return real(path)
+
+    monkeypatch.setattr(engine._models, "_load", load)
+    engine._models._loaded.pop("tiny.en", None)
+    sound = samples()[200_000:227_000].astype(np.float32) / 32768
+    options = work(chunk(0, *SHORT), temperature=0.0).job.options
+    waits = asyncio.create_task(engine.write_down(Window(sound, "en", "tiny.en", options)))
+    try:
+        await asyncio.to_thread(loading.wait, 10)
+        assert await asyncio.wait_for(engine.write_down(Window(sound, "en", "base", options)), 20)
+        assert not waits.done()
+    finally:
+        arrived.set()
+    assert await waits
+
+
 async def test_a_model_that_is_not_served_is_refused_with_the_list_of_those_that_are(
     engine: WhisperEngine, blobs: ObjectStore
 ) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from services.transcriber import decoding
-from services.transcriber.decoding import FULL_SECONDS, Hearing, Ready
+from services.transcriber.decoding import FULL_SECONDS, Hearing
 from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
 from services.transcriber.layouts import Layout
 from services.transcriber.loading import Placement
+from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Window
 from shared.models import ModelStore

@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from services.transcriber import layouts as module
 from services.transcriber.engine import WhisperEngine
-from services.transcriber.layouts import Layout, fastest, layouts
+from services.transcriber.layouts import Layout, fastest, layouts, remembered
 from services.transcriber.loading import Placement
 from services.transcriber.settings import TranscriberSettings
 from shared.models import ModelStore
@@ -33,7 +35,7 @@ def test_a_machine_offers_few_streams_of_many_threads_and_many_of_few(
     cores: int, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No layout has more threads than there are cores, and one core leaves nothing to measure."""
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     assert [(each.streams, each.threads) for each in layouts(FREE, "cpu")] == expected
 
 
@@ -51,21 +53,61 @@ def test_a_layout_that_is_set_is_not_measured(
     device: str, settings: dict[str, int], expected: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is one to choose from: what is set, the rest to suit it; on a GPU two streams."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
     assert layouts(FREE.model_copy(update=settings), device) == [expected]
 
 
+CANDIDATES = [Layout(1, 2), Layout(2, 1)]
+
+
 def test_the_fastest_layout_is_measured_once_and_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second start asks nothing of the model; another model is measured by itself."""
+    """The second start asks nothing of the model."""
     load = Mock(side_effect=lambda layout: layout)
     monkeypatch.setattr(module, "speed", lambda layout, _streams, _batch: float(layout.streams))
-    candidates = [Layout(1, 2), Layout(2, 1)]
-    assert [fastest(tmp_path, "a/b", candidates, load, 2) for _ in range(2)] == [Layout(2, 1)] * 2
+    file = tmp_path / "layouts" / "a.json"
+    assert [fastest(file, CANDIDATES, load, 2) for _ in range(2)] == [Layout(2, 1)] * 2
     assert load.call_count == 2
-    assert fastest(tmp_path, "c", candidates, load, 2) == Layout(2, 1)
-    assert load.call_count == 4
-    (file,) = tmp_path.glob("a--b-*.json")
     assert json.loads(file.read_text())["fastest"] == {"streams": 2, "threads": 1}
+
+
+def test_whatever_a_layout_depends_on_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another model, compute type, width of a batch or number of cores is measured by itself."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    asked = [("a/b", "int8", 2), ("c", "int8", 2), ("a/b", "float32", 2), ("a/b", "int8", 4)]
+    files = {remembered(tmp_path, *each) for each in asked}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    assert len(files | {remembered(tmp_path, "a/b", "int8", 2)}) == 5
+    assert {file.parent for file in files} == {tmp_path}
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"fastest": {"streams": 2}}', '{"slowest": {}}'])
+def test_a_damaged_file_is_measured_again(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A start that was cut short, or a full disk, keeps no transcriber from starting; the file is whole afterwards."""
+    monkeypatch.setattr(module, "speed", lambda *_: 1.0)
+    (file := tmp_path / "a.json").write_text(content)
+    assert fastest(file, CANDIDATES[:1], Mock(), 2) == CANDIDATES[0]
+    assert "cannot be read" in caplog.text
+    assert json.loads(file.read_text())["fastest"] == {"streams": 1, "threads": 2}
+
+
+def test_processes_that_start_together_measure_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One measures with the machine to itself; the other waits and takes over what it found."""
+    together, asked = threading.Barrier(2, timeout=10), list[Layout]()
+
+    def measure(*_: Any) -> float:
+        threading.Event().wait(0.05)  # long enough for the other to arrive
+        return 1.0
+
+    def start() -> Layout:
+        together.wait()
+        return fastest(tmp_path / "a.json", CANDIDATES[:1], asked.append, 2)
+
+    monkeypatch.setattr(module, "speed", measure)
+    with ThreadPoolExecutor(2) as starting:
+        assert [each.result(10) for each in [starting.submit(start) for _ in range(2)]] == CANDIDATES[:1] * 2
+    assert asked == CANDIDATES[:1]
 
 
 def test_a_cache_that_cannot_be_written_to_costs_a_warning(
@@ -74,7 +116,7 @@ def test_a_cache_that_cannot_be_written_to_costs_a_warning(
     """The layout is chosen all the same."""
     (tmp_path / "file").touch()
     monkeypatch.setattr(module, "speed", lambda *_: 1.0)
-    assert fastest(tmp_path / "file", "a", [Layout(1, 1)], Mock(), 2) == Layout(1, 1)
+    assert fastest(tmp_path / "file" / "a.json", [Layout(1, 1)], Mock(), 2) == Layout(1, 1)
     assert "measured again at the next start" in caplog.text
 
 
@@ -82,7 +124,7 @@ async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
     model_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each layout is tried on the real model; what one round of batches holds follows from the one chosen."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(2)))
     tried: dict[Layout, Any] = {}
     real = Placement.load
     monkeypatch.setattr(
@@ -91,7 +133,7 @@ async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
     settings = TranscriberSettings(transcriber_model="tiny.en", transcriber_batch=3, cache=tmp_path)
     engine = WhisperEngine(settings, model_store)
     await engine.open()
-    (file,) = (tmp_path / "layouts").iterdir()
+    (file,) = (tmp_path / "layouts").glob("*.json")
     found = SimpleNamespace(**json.loads(file.read_text()))
     assert set(tried) == {Layout(1, 2), Layout(2, 1)}
     assert all(speed > 0 for speed in found.windows_a_second.values())

@@ -96,6 +96,32 @@ def test_two_steps_that_need_a_model_at_once_load_it_once(monkeypatch: pytest.Mo
         assert len(set(threads.map(ask, [models] * 4))) == 1
 
 
+def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
+    """Minutes of fetching a second model cost those who use the first one nothing; a third one waits its turn."""
+    loading, arrived = threading.Event(), threading.Event()
+
+    def load(path: str) -> str:
+        if path == "b":
+            loading.set()
+            arrived.wait(10)
+        return path.upper()
+
+    models = LoadedModels(SimpleNamespace(fetch=str), load)
+    assert models.get("a") == "A"
+    with ThreadPoolExecutor(3) as threads:
+        second = threads.submit(models.get, "b")
+        loading.wait(10)
+        third = threads.submit(models.get, "c")
+        try:
+            assert threads.submit(models.get, "a").result(5) == "A"
+            assert not second.done()
+            assert not third.done()
+        finally:
+            arrived.set()
+        assert (second.result(10), third.result(10)) == ("B", "C")
+    assert len(models._loaded) == KEPT
+
+
 def test_a_model_that_cannot_be_fetched_now_is_tried_later() -> None:
     """A hub that is out of reach is no reason to give a job up."""
     store = SimpleNamespace(fetch=Mock(side_effect=ModelUnavailable("big", ["hub: not reachable"])))

@@ -114,7 +114,7 @@ def test_room_goes_to_a_chunk_that_fits_whole() -> None:
 
 
 def test_what_failed_goes_again_before_anything_new() -> None:
-    """A batch that is put back leads its lane."""
+    """A batch that is put back goes before the chunks of its lane that no batch has begun."""
     first, second = Item("a"), Item("b")
     waiting = filled(first, second)
     waiting.put_back(waiting.take(1))
