@@ -14,6 +14,9 @@ from obstore.store import LocalStore, from_url
 
 PART_BYTES = 8 * 1024 * 1024
 
+PARTS = 3
+"""Parts of one stream that are on their way at once: 24 MiB. obstore's own twelve would be 96 MiB a stream."""
+
 
 class NoSuchObject(Exception):
     """There is no object under that key."""
@@ -54,7 +57,7 @@ class ObjectStore:
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
         """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
-        await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES)
+        await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS)
 
     async def get(self, key: str) -> bytes:
         """Return the whole object; raise NoSuchObject if there is none."""
