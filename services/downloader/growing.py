@@ -50,6 +50,7 @@ class Growing:
 
     def write(self, data: bytes | memoryview) -> int:
         """Append the data and return its number of bytes; raise Abandoned."""
+        self._refuse_abandoned()
         written = self._file.write(data)
         self.size += written
         if self.size - self._shown >= GRAIN:
@@ -82,7 +83,6 @@ class Growing:
     def _show(self) -> None:
         self._file.flush()
         with self._changed:
-            self._refuse_abandoned()
             self._shown = self.size
             self._changed.notify_all()
 

@@ -64,4 +64,4 @@ def test_an_abandoned_file_keeps_nobody_waiting(tmp_path: Path) -> None:
         with pytest.raises(Abandoned):
             file.read(0, 0)
         with pytest.raises(Abandoned):
-            file.write(bytes(GRAIN))
+            file.write(b"x")
