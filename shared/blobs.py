@@ -38,6 +38,9 @@ class Blobs(Protocol):
     async def read(self, key: str, start: int, end: int) -> bytes:
         """Return bytes `start` (inclusive) to `end` (exclusive), fewer at the end of the object; raise NoSuchObject."""
 
+    async def size(self, key: str) -> int:
+        """Return how many bytes the object has; raise NoSuchObject."""
+
     def stream(self, key: str) -> AsyncIterator[bytes]:
         """Yield the object in pieces of a few megabytes; raise NoSuchObject."""
 
@@ -70,6 +73,13 @@ class ObjectStore:
         """Return bytes `start` to `end` of the object, fewer at its end; raise NoSuchObject if there is none."""
         try:
             return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        except (NotFoundError, FileNotFoundError):
+            raise NoSuchObject(key) from None
+
+    async def size(self, key: str) -> int:
+        """Return how many bytes the object has; raise NoSuchObject if there is none."""
+        try:
+            return (await obstore.head_async(self._store, key))["size"]
         except (NotFoundError, FileNotFoundError):
             raise NoSuchObject(key) from None
 

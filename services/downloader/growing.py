@@ -37,11 +37,6 @@ class Growing:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    @property
-    def ended(self) -> bool:
-        """Whether the file is written to its end."""
-        return self._ended
-
     def expect(self, size: int) -> None:
         """State how many bytes there will be, so that nobody must wait for the end to know it."""
         with self._changed:
@@ -69,6 +64,11 @@ class Growing:
         with self._changed:
             self._abandoned = True
             self._changed.notify_all()
+
+    def share(self, place: int) -> float:
+        """Return what fraction of the whole file lies before a place: 0 for as long as its length is not known."""
+        whole = self._stated or (self.size if self._ended else 0)
+        return min(1.0, place / whole) if whole else 0.0
 
     def length(self) -> int:
         """Return how many bytes the whole file has; block until that is known, raise Abandoned."""
