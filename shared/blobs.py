@@ -14,6 +14,9 @@ from obstore.store import LocalStore, from_url
 
 PART_BYTES = 8 * 1024 * 1024
 
+PARTS = 3
+"""Parts of one stream that are on their way at once: 24 MiB. obstore's own twelve would be 96 MiB a stream."""
+
 
 class NoSuchObject(Exception):
     """There is no object under that key."""
@@ -35,6 +38,9 @@ class Blobs(Protocol):
     async def read(self, key: str, start: int, end: int) -> bytes:
         """Return bytes `start` (inclusive) to `end` (exclusive), fewer at the end of the object; raise NoSuchObject."""
 
+    async def size(self, key: str) -> int:
+        """Return how many bytes the object has; raise NoSuchObject."""
+
     def stream(self, key: str) -> AsyncIterator[bytes]:
         """Yield the object in pieces of a few megabytes; raise NoSuchObject."""
 
@@ -54,7 +60,7 @@ class ObjectStore:
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
         """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
-        await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES)
+        await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS)
 
     async def get(self, key: str) -> bytes:
         """Return the whole object; raise NoSuchObject if there is none."""
@@ -67,6 +73,13 @@ class ObjectStore:
         """Return bytes `start` to `end` of the object, fewer at its end; raise NoSuchObject if there is none."""
         try:
             return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+        except (NotFoundError, FileNotFoundError):
+            raise NoSuchObject(key) from None
+
+    async def size(self, key: str) -> int:
+        """Return how many bytes the object has; raise NoSuchObject if there is none."""
+        try:
+            return (await obstore.head_async(self._store, key))["size"]
         except (NotFoundError, FileNotFoundError):
             raise NoSuchObject(key) from None
 

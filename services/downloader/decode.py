@@ -33,17 +33,12 @@ class Readable(Protocol):
 
 
 def decode(
-    source: Readable,
-    size: int,
-    pcm: Writable,
-    longest: float,
-    check: Callable[[], None],
-    told: Callable[[float], None],
+    source: Readable, pcm: Writable, longest: float, check: Callable[[], None], told: Callable[[int], None]
 ) -> Sound:
-    """Write the first audio stream of `source` (`size` bytes) to `pcm` as s16le, mono, 16 kHz. Blocks.
+    """Write the first audio stream of `source` to `pcm` as s16le, mono, 16 kHz. Blocks.
 
-    Memory holds one frame. `check` may raise between packets, `told` hears the fraction read. Raises GiveUp if there
-    is nothing to hear or more than `longest` seconds of it, whatever the header says.
+    Memory holds a second of sound. `check` may raise between packets, `told` hears the place up to which `source` is
+    read. Raises GiveUp if there is nothing to hear or more than `longest` seconds of it, whatever the header says.
     """
     source.seek(0)
     try:
@@ -57,5 +52,5 @@ def decode(
         for packet in track.packets():
             check()
             track.take(packet)
-            told(min(1.0, source.tell() / size))
+            told(source.tell())
         return track.finish()

@@ -37,11 +37,6 @@ class Growing:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    @property
-    def ended(self) -> bool:
-        """Whether the file is written to its end."""
-        return self._ended
-
     def expect(self, size: int) -> None:
         """State how many bytes there will be, so that nobody must wait for the end to know it."""
         with self._changed:
@@ -50,6 +45,7 @@ class Growing:
 
     def write(self, data: bytes | memoryview) -> int:
         """Append the data and return its number of bytes; raise Abandoned."""
+        self._refuse_abandoned()
         written = self._file.write(data)
         self.size += written
         if self.size - self._shown >= GRAIN:
@@ -69,6 +65,11 @@ class Growing:
             self._abandoned = True
             self._changed.notify_all()
 
+    def share(self, place: int) -> float:
+        """Return what fraction of the whole file lies before a place: 0 for as long as its length is not known."""
+        whole = self._stated or (self.size if self._ended else 0)
+        return min(1.0, place / whole) if whole else 0.0
+
     def length(self) -> int:
         """Return how many bytes the whole file has; block until that is known, raise Abandoned."""
         self._wait(lambda: self._ended or self._stated is not None)
@@ -82,7 +83,6 @@ class Growing:
     def _show(self) -> None:
         self._file.flush()
         with self._changed:
-            self._refuse_abandoned()
             self._shown = self.size
             self._changed.notify_all()
 

@@ -13,8 +13,9 @@ T = TypeVar("T")
 class Lanes:
     """Runs what it is given until `async with` ends, which is when all has ended; raises what failed first.
 
-    Threads cannot be cancelled: when a lane has failed, `abandon` is called and must make the others end. There are
-    `threads` threads for blocking parts, of which none ever waits for a thread: what blocks may wait for another lane.
+    Threads cannot be cancelled, nor can the store's reading: when a lane has failed, `abandon` is called and must make
+    them end. There are `threads` threads for blocking parts, of which none ever waits for a thread: what blocks may
+    wait for another lane.
     """
 
     def __init__(self, threads: int, abandon: Callable[[], None]) -> None:
@@ -35,11 +36,15 @@ class Lanes:
             first = several.exceptions[0]
             raise first from first.__cause__
         finally:
-            self._threads.shutdown()
+            await asyncio.to_thread(self._threads.shutdown)
 
     def run(self, lane: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a lane; when another one fails, it goes on until it finds its files abandoned."""
+        """Start a lane that blocks, or that the store reads; when another one fails, it finds its files abandoned."""
         return self._group.create_task(_to_its_end(lane, self._abandon))
+
+    def on_loop(self, lane: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a lane that only awaits; when another one fails, it is cancelled where it waits."""
+        return self._group.create_task(lane)
 
     async def blocking(self, part: Callable[..., T], *args: Any) -> T:
         """Run a blocking part in a thread of its own; what it logs names the step, as everywhere."""

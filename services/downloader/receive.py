@@ -46,6 +46,7 @@ async def _copy(work: Work, key: str, blobs: Blobs, spool: Spool) -> None:
     if not key.startswith(f"uploads/{work.job.tenant}/"):
         raise GiveUp(f"'{key}' is no upload of tenant '{work.job.tenant}'")
     try:
+        spool.expect(await blobs.size(key))
         async for piece in blobs.stream(key):
             await spool.write(piece)
     except NoSuchObject as missing:

@@ -31,8 +31,7 @@ class Preparation:
     def decode(self, longest: float) -> Sound:
         """Write the sound of what is received to `decoded`; blocks. Raises GiveUp, Stopped and Abandoned."""
         try:
-            source, size = Reader(self.received), self.received.length()
-            sound = decode(source, size, self.decoded, longest, self.work.check, self.told)
+            sound = decode(Reader(self.received), self.decoded, longest, self.work.check, self._decoded)
         except GiveUp as unusable:
             raise GiveUp(f"{self.name}: {unusable.reason}") from unusable
         self.decoded.end()
@@ -54,7 +53,9 @@ class Preparation:
         self.received.abandon()
         self.decoded.abandon()
 
+    def _decoded(self, place: int) -> None:
+        self.told(self.received.share(place))
+
     def _heard(self, samples: int) -> None:
-        # Before the last sample is decoded, nobody knows what part of the whole this is.
-        if self.decoded.ended:
-            self.heard(samples * SAMPLE_BYTES / self.decoded.size)
+        # Before the last sample is decoded, nobody knows what part of the whole this is, and the share is none.
+        self.heard(self.decoded.share(samples * SAMPLE_BYTES))

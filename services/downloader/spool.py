@@ -1,20 +1,29 @@
 """A recording on its way in: written to a file that others read meanwhile, counted and hashed."""
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 
 from services.downloader.growing import Growing
+from services.downloader.lanes import Lanes
 from shared.mesh.outcomes import GiveUp
 
 
 class Spool:
-    """Takes up to `limit` bytes of `name` into `file`; `check` may raise between pieces, `progress` hears fractions."""
+    """Takes up to `limit` bytes of `name` into `file`, which a thread of `lanes` writes.
+
+    `check` may raise between pieces, `progress` hears the fraction that is in, once it is known how much will come.
+    """
 
     def __init__(
-        self, file: Growing, name: str, limit: int, check: Callable[[], None], progress: Callable[[float], None]
+        self,
+        file: Growing,
+        lanes: Lanes,
+        name: str,
+        limit: int,
+        check: Callable[[], None],
+        progress: Callable[[float], None],
     ) -> None:
-        self._file, self._name, self._limit = file, name, limit
+        self._file, self._lanes, self._name, self._limit = file, lanes, name, limit
         self._check, self._progress = check, progress
         self._hash, self._expected = hashlib.sha256(), 0
 
@@ -38,7 +47,7 @@ class Spool:
         """Append the piece; raise GiveUp if it is too much."""
         self._check()
         self._refuse_above_limit(self.size + len(piece))
-        await asyncio.to_thread(self._append, piece)
+        await self._lanes.blocking(self._append, piece)
         if self._expected:
             self._progress(min(1.0, self.size / self._expected))
 

@@ -22,8 +22,8 @@ from shared.transcript import SAMPLE_RATE, Prepared
 RECEIVED, DECODED, HEARD = 0.4, 0.3, 0.3
 """How much of the step it is to receive, to decode and to hear the recording."""
 
-THREADS = 4
-"""One that decodes, one that hears, and one for each of the files that go to the store."""
+THREADS = 5
+"""One that writes what comes in, one that decodes, one that hears, and one for each file that goes to the store."""
 
 SILENT = "no speech was found in the recording"
 
@@ -40,12 +40,13 @@ async def prepare(
     folder = f"jobs/{work.job.tenant}/{work.job.id}"
     original, pcm = f"{folder}/original", f"{folder}/pcm.{work.attempt}.s16"
     progress = Progress(work.progress)
+    came = progress.part("received", RECEIVED)
     told, heard = progress.part("decoded", DECODED), progress.part("heard", HEARD)
     with Growing(limits.work_dir) as received, Growing(limits.work_dir) as decoded:
-        spool = Spool(received, name(source), limits.max_bytes, work.check, progress.part("received", RECEIVED))
         made = Preparation(work, name(source), received, decoded, told, heard)
         async with Lanes(THREADS, made.abandon) as lanes:
-            lanes.run(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
+            spool = Spool(received, lanes, name(source), limits.max_bytes, work.check, came)
+            lanes.on_loop(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
             lanes.run(blobs.put(original, made.pieces(received, lanes)))
             decoding = lanes.run(lanes.blocking(made.decode, limits.max_duration))
             lanes.run(blobs.put(pcm, made.pieces(decoded, lanes)))

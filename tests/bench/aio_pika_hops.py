@@ -77,7 +77,7 @@ async def drain(jobs: int) -> Drained:
         began, used = time.perf_counter(), time.process_time()
         await chain.consume()
         await chain.over.wait()
-        return Drained(jobs, time.perf_counter() - began, time.process_time() - used, 0, resident(()))
+        return Drained(jobs, time.perf_counter() - began, time.process_time() - used, resident=resident(()))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,7 @@ async def _read(desk: FrontDesk, prepared: Prepared, spent: dict[str, float]) ->
         await services.transcriber.audio.read(desk.blobs, prepared.pcm, chunk)
     spent["the transcriber's reading"] = time.process_time() - began
     began = time.process_time()
-    await services.diarizer.stage.read(desk.work(KEY), prepared, desk.blobs)
+    await services.diarizer.stage.read(desk.work(KEY), prepared, desk.blobs, 0, round(prepared.duration * RATE))
     spent["the diarizer's reading"] = time.process_time() - began
 
 

@@ -59,11 +59,13 @@ async def bare(blobs_url: str, folder: Path) -> AsyncIterator[Bare]:
         await create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, cwd=ROOT, start_new_session=True)
         for _ in range(CORES)
     ]
-    for process in processes:
-        await _said(process)
-    yield Bare(processes)
-    for process in processes:
-        await process.communicate(b"")
+    try:
+        for process in processes:
+            await _said(process)
+        yield Bare(processes)
+    finally:
+        for process in processes:
+            await process.communicate(b"")
 
 
 async def run(size: Size) -> Measured:

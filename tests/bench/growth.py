@@ -3,13 +3,17 @@
 from typing import Any
 
 from deploy.local.parts import LocalParts
+from shared.topology import Stage
 from tests.bench.drained import Drained, drained
 from tests.bench.row import Measured, Row, Size
 
 DEPTHS = (10, 100, 1_000, 10_000)
 ROUNDS = 3
 SLICE_SECONDS = 20
-"""A deeper queue is drained for so long only: the rate is that of the slice, while the rest waits."""
+"""A deeper queue is drained for so long only: the rate is that of the slice, while the rest waits.
+
+In a slice intake runs ahead of the others, so that few jobs end of the many that are begun: what is counted is steps.
+"""
 
 
 async def growth(size: Size) -> Measured:
@@ -20,7 +24,7 @@ async def growth(size: Size) -> Measured:
             each = {depth: await _drained(parts, depth) for depth in DEPTHS}
             # The shallowest queue is empty before all stages are at work; it is shown beside.
             least, most = each[DEPTHS[1]], each[DEPTHS[-1]]
-            measured.add(most.rate, least.rate, most.rate / least.rate)
+            measured.add(_rate(most), _rate(least), _rate(most) / _rate(least))
             measured.beside = {f"{depth} queued": _shown(figures, parts) for depth, figures in each.items()}
     return measured
 
@@ -32,6 +36,11 @@ async def _drained(parts: LocalParts, depth: int) -> Drained:
     return await drained("tests.bench.noop_mesh", environment, *words)
 
 
+def _rate(figures: Drained) -> float:
+    """Return the steps of all stages a second, as the jobs that so many steps make."""
+    return figures.steps / len(Stage) / figures.seconds
+
+
 def _pids(parts: LocalParts) -> dict[str, int]:
     running = {"broker": parts.broker, "database": parts.database}
     return {name: part.pid for name, part in running.items() if part and part.pid}
@@ -39,15 +48,16 @@ def _pids(parts: LocalParts) -> dict[str, int]:
 
 def _shown(figures: Drained, parts: LocalParts) -> dict[str, Any]:
     memory = {name: figures.resident[pid] for name, pid in {"mesh": 0, **_pids(parts)}.items()}
-    return {"jobs/s": round(figures.rate, 2), "jobs": figures.jobs, "MB": memory}
+    return {"steps/s ÷ 6": round(_rate(figures), 2), "jobs ended": figures.jobs, "MB": memory}
 
 
 ROWS = (
     Row(
         number=12,
-        title=f"jobs/s as more jobs wait, {SLICE_SECONDS} s of each depth, over the local database",
-        ours="jobs/s with 10,000 queued",
-        peer="jobs/s with 100 queued",
+        title="jobs/s as more jobs wait, counted as the steps that all six stages did ÷ 6, of jobs that ended and of "
+        f"jobs that did not; {SLICE_SECONDS} s of each depth, over the local database",
+        ours="steps/s ÷ 6 with 10,000 queued",
+        peer="steps/s ÷ 6 with 100 queued",
         must=0.9,
         aim=1.0,
         run=growth,

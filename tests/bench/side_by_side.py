@@ -80,7 +80,7 @@ async def _measure(settings: Settings, legs: Legs, measured: Measured) -> None:
 
 ROW = Row(
     number=10,
-    title="transcribe and diarize at once, against the longer leg",
+    title="transcribe and diarize at once, where both only sleep, against the longer leg",
     ours="s wall",
     peer="s longer leg",
     must=1.10,

@@ -30,7 +30,7 @@ def quiet(*_: object) -> None:
 def decoded(recording: bytes, longest: float = 60) -> tuple[Sound, Samples]:
     """Return what decoding said and what it wrote."""
     pcm = io.BytesIO()
-    sound = decode(io.BytesIO(recording), len(recording), pcm, longest, quiet, quiet)
+    sound = decode(io.BytesIO(recording), pcm, longest, quiet, quiet)
     return sound, np.frombuffer(pcm.getvalue(), np.int16)
 
 
@@ -174,15 +174,15 @@ def test_decoding_stops_when_it_is_told_to() -> None:
             raise InterruptedError
 
     data = SAMPLE.read_bytes()
-    heard: list[float] = []
+    heard: list[int] = []
 
-    def told(fraction: float) -> None:
-        heard.append(fraction)
+    def told(place: int) -> None:
+        heard.append(place)
         if len(heard) == 3:
             stop.set()
 
     with pytest.raises(InterruptedError):
-        decode(io.BytesIO(data), len(data), io.BytesIO(), 60, check, told)
+        decode(io.BytesIO(data), io.BytesIO(), 60, check, told)
     assert heard == sorted(heard)
     assert len(heard) == 3
 

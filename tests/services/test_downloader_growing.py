@@ -43,6 +43,17 @@ def test_a_stated_length_is_known_before_the_end(tmp_path: Path) -> None:
         assert Reader(file).seek(0, os.SEEK_END) == 1_000
 
 
+def test_a_share_is_known_once_the_length_is(tmp_path: Path) -> None:
+    """Of a length that is stated or that the end has shown, a place is a fraction; before that it is none."""
+    with Growing(tmp_path) as file, Growing(tmp_path) as stated:
+        stated.expect(8)
+        assert (stated.share(2), stated.share(9)) == (0.25, 1.0)
+        file.write(b"0123")
+        assert file.share(2) == 0.0
+        file.end()
+        assert file.share(2) == 0.5
+
+
 def test_an_abandoned_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     """Who waits for bytes or for the length is woken with an error, and so is who comes later or writes on."""
     with Growing(tmp_path) as file:
@@ -64,4 +75,4 @@ def test_an_abandoned_file_keeps_nobody_waiting(tmp_path: Path) -> None:
         with pytest.raises(Abandoned):
             file.read(0, 0)
         with pytest.raises(Abandoned):
-            file.write(bytes(GRAIN))
+            file.write(b"x")
