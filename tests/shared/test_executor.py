@@ -1,6 +1,5 @@
 """The executor: a step has its effects once, however often it is asked for."""
 
-from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.mesh import follow
-from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.outcomes import Stopped
 from shared.mesh.run import Draining
 from shared.mesh.work import Work
 from shared.topology import Happening, Stage
@@ -129,72 +128,6 @@ async def test_a_worker_that_wakes_while_its_step_waits_on_the_ladder_is_stale(
     assert bench.job.steps[step.key].state is StepState.QUEUED
     await bench.run(step, usual, name="w2")
     assert bench.job.steps[step.key].winner == 2
-
-
-async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis() -> None:
-    """An exception that no stage means costs an attempt; the last one parks the step and fails the job."""
-    bench = Bench()
-    step = bench.first[0]
-    await bench.run(step, failing(ValueError("odd")))
-    assert bench.post.delayed == [(step, 10)]
-    await bench.run(step, failing(ValueError("odd")))
-    why = bench.post.parked[0][1]
-    assert (why.attempts, why.exception, "odd" in why.reason) == (2, "ValueError", True)
-    assert why.traceback is not None
-    assert bench.job.state is JobState.FAILED
-    assert bench.post.told() == [Happening.FAILED]
-
-
-async def test_poison_that_kills_its_process_is_counted_at_the_claim() -> None:
-    """A step whose workers die without a word waits on the ladder, and is parked once its attempts are spent."""
-    bench = Bench()
-    step = bench.first[0]
-
-    async def dies(work: Work) -> Output:
-        raise SystemExit(str(work.step))
-
-    for name, deadly in (("w1", True), ("w2", False), ("w2", True), ("w3", False)):
-        with pytest.raises(SystemExit) if deadly else nullcontext():
-            await bench.run(step, dies, name=name)
-        record = bench.job.steps[step.key]
-        silent = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
-        bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: silent}})
-    assert bench.post.delayed == [(step, 10)]
-    assert "w2" in bench.post.parked[0][1].reason
-    assert bench.job.state is JobState.FAILED
-
-
-async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:
-    """TryLater is a release: the step is queued again and its message waits on the ladder."""
-    bench = Bench()
-    await bench.run(bench.first[0], failing(TryLater("busy", 45)))
-    assert bench.post.delayed == [(bench.first[0], 45)]
-    assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
-
-
-async def test_an_optional_stage_that_gives_up_leaves_a_warning() -> None:
-    """The diarizer's failure degrades the job instead of failing it."""
-    bench = Bench()
-    await bench.run(bench.first[0], usual)
-    await bench.run(bench.step(Stage.DIARIZER), failing(GiveUp("no voices")))
-    for part in range(3):
-        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
-    await bench.run(bench.step(Stage.ENHANCER), failing(GiveUp("no words")), stand_in=usual)
-    assert bench.job.state is JobState.COMPLETED
-    assert [warning for warning in bench.job.warnings if "gave up" in warning] == [
-        "the diarizer gave up: no voices",
-        "the enhancer gave up: no words",
-    ]
-
-
-async def test_a_strict_job_fails_when_an_optional_stage_gives_up() -> None:
-    """A job that asked to be strict takes no degraded result, and its other steps are dropped."""
-    bench = Bench(strict=True)
-    await bench.run(bench.first[0], usual)
-    await bench.run(bench.step(Stage.DIARIZER), failing(GiveUp("no voices")))
-    assert bench.job.state is JobState.FAILED
-    assert bench.job.steps["transcriber-0"].state is StepState.DROPPED
-    assert bench.post.orders
 
 
 async def test_a_job_without_speech_skips_to_the_enhancer() -> None:
