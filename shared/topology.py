@@ -93,7 +93,8 @@ SUBMIT_KEY = "job.submit"
 CANCEL_KEY = "job.cancel"
 LADDER = (Rung("10s", 10), Rung("1m", 60), Rung("5m", 300), Rung("30m", 1800))
 
-# Heavy stages hold one message each, so that an urgent job waits for one step at the most.
+# What one consumer holds. Heavy stages hold one message, so that an urgent job waits for one step at the most; the
+# transcriber has a consumer for each step that its engine has room for (shared/mesh/hands.py).
 PREFETCH = {
     Stage.INTAKE: 16,
     Stage.DOWNLOADER: 2,
