@@ -12,6 +12,9 @@ TENANT = "chaos"
 SHORT, LONG = 12, 2
 """How many recordings of one chunk there are, and how many of several."""
 
+REPEATED = 8
+"""A long recording has more chunks than all transcribers hold at once: one is done while another is at work."""
+
 
 async def lay_down(blobs: ObjectStore) -> list[str]:
     """Store the recordings and return their keys."""
@@ -27,5 +30,5 @@ async def lay_down(blobs: ObjectStore) -> list[str]:
 def _sounds() -> list[np.ndarray]:
     speech = samples()[7 * RATE : 27 * RATE]
     short = [np.roll(speech, number * RATE)[: 3 * RATE + number * 800] for number in range(SHORT)]
-    long = [np.concatenate([np.roll(speech, number * 777)] * 4) for number in range(1, LONG + 1)]
+    long = [np.concatenate([np.roll(speech, number * 777)] * REPEATED) for number in range(1, LONG + 1)]
     return [*short, *long]
