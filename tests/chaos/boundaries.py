@@ -101,6 +101,7 @@ PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "store.put_output": long,
     "store.drop_output": cancelled,
     "store.remember": broken,
+    "upkeep.alone": forgotten,
     "upkeep.forget": forgotten,
     "post.order": cancelled,
     "post.again": unread,
