@@ -19,17 +19,25 @@ from tests.chaos.scenarios import SCENARIOS, Scenario, Size
 
 COLUMNS = ("scenario", "jobs", "faults", "lost", "duplicate effects", "duplicate deliveries", "recovery s", "verdict")
 
+log = logging.getLogger(__name__)
+
 WIDTH = 160
 """Letters of a line where there is no terminal: the table's words stay whole."""
 
 
 async def run(scenario: Scenario, size: Size, mesh: Campaign) -> Books:
-    """Return the scenario's books; one that could not be balanced is wrong in the words of its failure."""
+    """Return the scenario's books; one that could not be balanced is wrong in the words of its failure.
+
+    All that is wrong is in the campaign's log; the table has the first of it.
+    """
     try:
-        return await scenario.run(mesh, size)
+        books = await scenario.run(mesh, size)
     except Exception as failure:  # noqa: BLE001 - the table must show it beside the others
         traceback.print_exc()
-        return Books(size.jobs, wrong=[f"{type(failure).__name__}: {failure}"])
+        books = Books(size.jobs, wrong=[f"{type(failure).__name__}: {failure}"])
+    for wrong in books.wrong:
+        log.error("%s: %s", scenario.title, wrong)
+    return books
 
 
 async def main(full: bool, only: set[int]) -> bool:
