@@ -102,7 +102,7 @@ class Hands:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     return {await queue.consume(self._consumer.consume)}  # type: ignore[arg-type]  # as FastStream itself calls it
         except AWAY as away:
-            log.warning("no further message can be taken from %s for now: %r", queue.name, away)
+            log.warning("one more consumer of %s cannot be started: %r", queue.name, away)
             return set()
 
     async def _cancel(self, tag: str, seconds: float) -> None:
