@@ -3,6 +3,7 @@
 import logging
 import threading
 import traceback
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from uuid import NAMESPACE_OID, uuid5
@@ -55,13 +56,14 @@ class Executor:
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
-            try:
+            # Not in an `except`: every traceback of the run alone would begin with the suspicion.
+            with suppress(Suspect):
                 async with self._quarantine.entered(alone=False):
                     await self._run(step, stop, alone=False)
-            except Suspect:
-                with self._worker.appetite.closed():
-                    async with self._quarantine.entered(alone=True):
-                        await self._run(step, stop, alone=True)
+                return
+            with self._worker.appetite.closed():
+                async with self._quarantine.entered(alone=True):
+                    await self._run(step, stop, alone=True)
 
     async def _run(self, step: Step, stop: threading.Event, *, alone: bool) -> None:
         held = await self._claim(step, alone)
