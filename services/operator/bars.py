@@ -10,9 +10,6 @@ from shared.flow import FLOW, OUTSIDE
 from shared.topology import Happening, Stage
 
 SNAPSHOT = "snapshot"
-"""How the gateway's stream begins: with the job as it stands."""
-
-SNAPSHOT = "snapshot"
 """The gateway's first event: the job as it is when listening begins."""
 
 

@@ -63,9 +63,11 @@ def progress(job: Job, step: Step, fraction: float) -> Iterator[Event]:
 
 
 def step_done(job: Job, step: Step) -> Iterator[Event]:
-    """Yield the progress of a step that is done: if its stage is, too, or began PROGRESS_SECONDS ago."""
+    """Yield the progress of a step that is done if its stage began PROGRESS_SECONDS ago or more.
+
+    What is over sooner is told by the events that follow: nobody could watch it, and telling costs no less than they do.
+    """
     records = [job.record(Step(job.id, step.stage, part)) for part in flow.parts(job, step.stage)]
     began = [record.started for record in records if record and record.started]
-    over = all(record and record.over for record in records)
-    if over or (began and now() - min(began) >= timedelta(seconds=PROGRESS_SECONDS)):
+    if began and now() - min(began) >= timedelta(seconds=PROGRESS_SECONDS):
         yield from progress(job, step, 1.0)

@@ -5,6 +5,7 @@ connection of its own.
 """
 
 import asyncio
+import gc
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
@@ -37,6 +38,10 @@ log = logging.getLogger(__name__)
 
 CLOSING_SECONDS = 15.0
 """How long a stop may take beyond its drain, which takes twice the grace; then the process ends wherever it is."""
+
+NEW_OBJECTS = 10_000
+"""How many more objects there must be before the collector looks at them: a message makes a few thousand that are gone
+with it, and the usual 700 cost a twelfth of the CPU time of steps that do nothing."""
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -114,6 +119,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
         await lifespan.opening()
 
     async def started() -> None:
+        _collect_less()
         for each in hands:
             each.start(prefetch)
         watchdog.start()
@@ -134,6 +140,12 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     return FastStream(
         broker, logger=None, on_startup=[start], after_startup=[started], on_shutdown=[drain], after_shutdown=[stop]
     )
+
+
+def _collect_less() -> None:
+    """Let Python's collector pass over what lives as long as the service, and look at the rest less often."""
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> Hands:

@@ -15,6 +15,7 @@ from faststream import FastStream
 from deploy.local.parts import LocalParts
 from shared.blobs import ObjectStore
 from shared.jobs.document import Job
+from shared.mesh import follow
 from shared.mesh.declare import declare
 from shared.mesh.follow import pass_on
 from shared.mesh.perform import Do
@@ -85,8 +86,9 @@ class Net:
 
 
 @pytest.fixture
-async def net(parts: LocalParts, tmp_path: Path) -> AsyncIterator[Net]:
-    """Yield a mesh with empty queues and an empty database of its own."""
+async def net(parts: LocalParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Net]:
+    """Yield a mesh with empty queues and an empty database of its own, which tells every step's progress."""
+    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)  # steps of tests are done at once
     settings = Settings(
         amqp_url=parts.amqp_url,
         mongo_url=parts.mongo_url,
