@@ -17,6 +17,7 @@ import ctranslate2
 
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.trial import speed
+from shared.cores import cores
 from shared.locks import held
 
 log = logging.getLogger(__name__)
@@ -35,11 +36,6 @@ class Layout:
 
     streams: int
     threads: int
-
-
-def cores() -> int:
-    """Return how many cores this process may run on; a container's quota of time on them is not looked at."""
-    return len(os.sched_getaffinity(0))
 
 
 def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
