@@ -116,7 +116,7 @@ def test_a_cache_that_cannot_be_written_to_costs_a_warning(
     (tmp_path / "file").touch()
     monkeypatch.setattr(module, "speed", lambda *_: 1.0)
     assert fastest(tmp_path / "file" / "a.json", [Layout(1, 1)], Mock(), 2) == Layout(1, 1)
-    assert "measured again at the next start" in caplog.text
+    assert "found out again at the next start" in caplog.text
 
 
 async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
