@@ -2,9 +2,10 @@
 .PHONY: setup demo up test check chaos bench
 SETUP := deploy/local/setup.sh
 BIN := .venv/bin
+COMMA := ,
 
 setup:
-	@$(SETUP) local,dev
+	@$(SETUP) local,dev$(if $(GPU),$(COMMA)gpu)
 
 demo:
 	@began=$$(date +%s); $(SETUP) local && exec $(BIN)/scribe demo $(if $(AUDIO),"$(AUDIO)") --install-seconds $$(($$(date +%s) - began))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv and installs this project with the extras named (local, or local,dev). A stamp with pyproject.toml's hash
-# makes a second run do nothing. What is missing is one line that says what to type.
+# Makes .venv and installs this project with the extras named (local, local,dev or local,dev,gpu). A stamp with
+# pyproject.toml's hash makes a second run do nothing. What is missing is one line that says what to type.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 extras="$1"
@@ -21,7 +21,8 @@ done
 [ -n "$python" ] || fail "Python 3.11 or 3.12 was not found; type: sudo apt-get install -y python3.11 python3.11-venv"
 
 stamp=".venv/.installed-$(sha256sum pyproject.toml | cut -c1-16)"
-if [ -e "$stamp-$extras" ] || [ -e "$stamp-local,dev" ]; then
+# Of two sets of extras the longer begins with the shorter.
+if compgen -G "$stamp-$extras*" >/dev/null; then
     exit 0
 fi
 

@@ -31,14 +31,19 @@ class Batcher(Generic[R]):
     A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
     that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
     `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
-    whenever a stream has nothing to do.
+    whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does not fit.
     """
 
-    def __init__(self, decoder: Decoder[R], streams: int, width: int, idle: Callable[[], None] = lambda: None) -> None:
-        self.streams = streams
-        self.width = width
-        self._decoder = decoder
-        self._idle = idle
+    def __init__(
+        self,
+        decoder: Decoder[R],
+        streams: int,
+        width: int,
+        idle: Callable[[], None] = lambda: None,
+        narrowed: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self.streams, self.width = streams, width
+        self._decoder, self._idle, self._narrowed = decoder, idle, narrowed
         self.threads = ThreadPoolExecutor(streams, "stream")
         self._waiting = Waiting[Item[R]]()
         self._full = asyncio.Event()
@@ -128,6 +133,7 @@ class Batcher(Generic[R]):
         elif too_large(failure):
             self.width = min(self.width, len(batch) // 2)
             log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
+            self._narrowed(self.width)
             self._put_back(batch)
         else:
             log.warning("%d windows failed together and are done one by one: %r", len(batch), failure)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import ctranslate2
@@ -19,6 +20,7 @@ import faster_whisper
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
 from services.transcriber.decoding import Hearing
+from services.transcriber.fits import Fits
 from services.transcriber.layouts import fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
 from services.transcriber.ready import Ready
@@ -70,15 +72,21 @@ class WhisperEngine:
 
     def _open(self) -> None:
         settings, usual = self._settings, self._served[0]
-        width = settings.transcriber_batch or BATCH[self._placement.device]
+        configured = settings.transcriber_batch or BATCH[self._placement.device]
+        fits = Fits(self._file(configured).with_suffix(".fits.json"), configured, settings)
+        width = fits.width()
         layout, *others = layouts(settings, self._placement.device)
         if others:
             load = partial(self._placement.load, fetched(self._store, usual))
-            file = remembered(settings.cache / "layouts", usual, self._placement.compute_type, width)
-            layout = fastest(file, [layout, *others], load, width)
+            layout = fastest(self._file(width), [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
-        self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width, self._idle)
+        hearing = Hearing(settings.transcriber_slack)
+        self._batcher = Batcher[Ready](hearing, layout.streams, width, self._idle, fits.only)
+
+    def _file(self, width: int) -> Path:
+        """Return the file for what is found out of this machine with batches of that width."""
+        return remembered(self._settings.cache / "layouts", self._served[0], self._placement.compute_type, width)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""

@@ -4,9 +4,7 @@ Two threads make the decoding of one window slower than one does, and a batch on
 beside the first does better where memory keeps up. Which it is differs by machine and model, so it is tried out.
 """
 
-import json
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -15,8 +13,10 @@ from typing import Any
 
 import ctranslate2
 
+from services.transcriber.kept import keep, kept
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.trial import speed
+from shared.cores import cores
 from shared.locks import held
 
 log = logging.getLogger(__name__)
@@ -35,11 +35,6 @@ class Layout:
 
     streams: int
     threads: int
-
-
-def cores() -> int:
-    """Return how many cores this process may run on; a container's quota of time on them is not looked at."""
-    return len(os.sched_getaffinity(0))
 
 
 def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
@@ -74,14 +69,7 @@ def fastest(file: Path, candidates: Sequence[Layout], load: Callable[[Layout], A
 
 
 def _known(file: Path) -> Layout | None:
-    """Return the layout that the file holds; a damaged file is as good as none."""
-    try:
-        return Layout(**json.loads(file.read_text())["fastest"])
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as damaged:
-        log.warning("the layout is measured again, because %s cannot be read: %r", file, damaged)
-        return None
+    return kept(file, lambda content: Layout(**content["fastest"]))
 
 
 @contextmanager
@@ -101,14 +89,5 @@ def _measured(file: Path, candidates: Sequence[Layout], load: Callable[[Layout],
     speeds = {layout: speed(load(layout), layout.streams, batch) for layout in candidates}
     best = max(speeds, key=speeds.__getitem__)
     log.info("the fastest layout is %s; windows a second: %s", best, speeds)
-    _remember(file, {"fastest": asdict(best), "windows_a_second": {str(each): speeds[each] for each in speeds}})
+    keep(file, {"fastest": asdict(best), "windows_a_second": {str(each): speeds[each] for each in speeds}})
     return best
-
-
-def _remember(file: Path, found: dict[str, Any]) -> None:
-    try:
-        written = file.with_suffix(f".{os.getpid()}")
-        written.write_text(json.dumps(found, indent=2) + "\n")
-        written.replace(file)
-    except OSError as refused:
-        log.warning("the layout is measured again at the next start, because it cannot be kept: %s", refused)

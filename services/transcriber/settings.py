@@ -20,8 +20,9 @@ class TranscriberSettings(Settings):
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
     besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
-    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds behind the
-    longest window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
+    `transcriber_threads` threads; 0: chosen to suit the machine. Once a batch does not fit into memory, all that follow
+    are narrower, also after a start with the same settings. A model sees `transcriber_slack` seconds behind the longest
+    window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"

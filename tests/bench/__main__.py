@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.faults import CannotRun
+from tests.bench import whisper
 from tests.bench.row import Row, Size
 from tests.bench.rows import ROWS
 
@@ -34,6 +35,7 @@ def measured(row: Row, small: bool, gpu: bool, alone: bool) -> dict[str, Any]:
 
 def main(small: bool, gpu: bool, only: set[int]) -> None:
     """Measure the rows asked for, one after the other, and print the table."""
+    whisper.device(gpu)  # what is missing is said before the first row
     console, table = Console(width=None if sys.stdout.isatty() else WIDTH), Table(*COLUMNS)
     chosen = [row for row in ROWS if (row.number in only if only else row.quick or not small)]
     for row in chosen:

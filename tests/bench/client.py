@@ -8,8 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import aio_pika
+import aiohttp
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from prometheus_client.parser import text_string_to_metric_families
 
+from deploy.local.child import LOOPBACK
 from deploy.local.runner import LocalMesh
 from shared.blobs import ObjectStore
 from shared.jobs.document import StepRecord
@@ -94,6 +97,13 @@ class Bench:
         found = [await self.store.find(job) for job in jobs]
         return [record for job in found for key, record in job.steps.items() if key.startswith(f"{stage}-")]
 
+    async def counted(self, stage: Stage, metric: str) -> float:
+        """Return what the stage's processes have counted since they started, all together."""
+        async with aiohttp.ClientSession() as session:
+            pages = [await _page(session, keeper.port) for keeper in self.mesh.keepers[stage]]
+        families = [family for page in pages for family in text_string_to_metric_families(page)]
+        return sum(sample.value for family in families for sample in family.samples if sample.name == metric)
+
     async def texts(self, jobs: Iterable[str]) -> list[str]:
         """Return the text of each job's transcript."""
         facts = [(await self.store.find(job)).facts for job in jobs]
@@ -102,3 +112,8 @@ class Bench:
 
 def _key(recording: Recording) -> str:
     return f"uploads/{TENANT}/{recording.path.name}"
+
+
+async def _page(session: aiohttp.ClientSession, port: int) -> str:
+    async with session.get(f"http://{LOOPBACK}:{port}/metrics") as answer:
+        return await answer.text()

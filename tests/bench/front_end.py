@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import shutil
 import sys
 from asyncio.subprocess import PIPE, Process, create_subprocess_exec
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.commands import ROOT
+from shared.cores import cores
 from shared.topology import Stage
 from tests.bench.client import TENANT
 from tests.bench.mesh import bench_mesh
@@ -21,7 +21,6 @@ from tests.bench.sleeper import COMMANDS, SPEED
 from tests.bench.speech import Recording, long
 
 STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)
-CORES = os.cpu_count() or 1
 
 
 class Bare:
@@ -57,7 +56,7 @@ async def bare(blobs_url: str, folder: Path) -> AsyncIterator[Bare]:
     words = (sys.executable, "-m", "tests.bench.front_desk", blobs_url, str(folder))
     processes = [
         await create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, cwd=ROOT, start_new_session=True)
-        for _ in range(CORES)
+        for _ in range(cores())
     ]
     try:
         for process in processes:
@@ -73,10 +72,10 @@ async def run(size: Size) -> Measured:
     count, seconds, pairs = (2, 60.0, 1) if size.small else (12, 600.0, 3)
     recordings, measured, costs = _copies(size.home, count, seconds), Measured(), list[float]()
     keys, audio = [f"uploads/{TENANT}/{each.path.name}" for each in recordings], count * seconds
-    async with bench_mesh(size, STAGES, scale={Stage.DOWNLOADER: CORES}, commands=COMMANDS) as bench:
+    async with bench_mesh(size, STAGES, scale={Stage.DOWNLOADER: cores()}, commands=COMMANDS) as bench:
         await bench.lay(recordings)
         async with bare(bench.mesh.environment["SCRIBE_BLOBS_URL"], size.home / "bare") as front_end:
-            await bench.drain(recordings[:CORES])
+            await bench.drain(recordings[: cores()])
             for _ in range(pairs):
                 drained = await bench.drain(recordings)
                 took, core_seconds = await front_end.prepare(keys)
@@ -86,7 +85,7 @@ async def run(size: Size) -> Measured:
     measured.beside = {
         "jobs": f"{count} of {seconds:g} s of mp3, {pairs} times",
         "front end's core-s per hour of audio": [round(cost, 2) for cost in costs],
-        "cores ÷ cost, with all cores its own": [round(CORES * 3_600 / cost) for cost in costs],
+        "cores ÷ cost, with all cores its own": [round(cores() * 3_600 / cost) for cost in costs],
     }
     return measured
 

@@ -1,7 +1,6 @@
 """The peer: bare faster-whisper in a process of its own on the same cores, with the mesh's own model."""
 
 import json
-import os
 import sys
 from asyncio import subprocess
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from deploy.local.commands import ROOT
+from shared.cores import cores
 from shared.models import ModelStore
 from tests.bench.speech import Recording
 from tests.bench.whisper import CACHE, compute_type, device, model
@@ -29,7 +29,7 @@ class Peer:
 
     def __init__(self, gpu: bool, threads: int | None = None) -> None:
         self._gpu = gpu
-        self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
+        self._threads = cores() if threads is None else threads
 
     async def __aenter__(self) -> Self:
         path = ModelStore(CACHE / "models").fetch(model(self._gpu))

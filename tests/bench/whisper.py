@@ -1,6 +1,8 @@
 """Which model the bench runs on both sides: Whisper base on the CPU, a turbo-size one on a CUDA device."""
 
+from collections.abc import Iterator
 from ctypes import CDLL
+from importlib.util import find_spec
 
 import ctranslate2
 
@@ -9,8 +11,17 @@ from deploy.local.faults import CannotRun
 
 CACHE = ROOT / ".scribe" / "cache"
 
-LIBRARIES = ("libcuda.so.1", "libcublas.so.12", "libcudnn.so.9")
-"""What CTranslate2 loads when it computes on CUDA: the driver's library, and two that pip or the system installs."""
+DRIVER = "NVIDIA's driver, and a container started with it"
+
+LIBRARIES = {
+    "libcuda.so.1": DRIVER,
+    "libnvidia-ml.so.1": DRIVER,
+    "libcublas.so.12": "pip install nvidia-cublas-cu12, and its nvidia/cublas/lib in LD_LIBRARY_PATH",
+}
+"""What CTranslate2 and the sampler of a GPU's busy share load, and where it comes from."""
+
+MODULE, EXTRA = "pynvml", "nvidia-ml-py (pip install -e '.[gpu]')"
+"""What the sampler imports, and where it comes from."""
 
 
 def model(gpu: bool) -> str:
@@ -20,9 +31,8 @@ def model(gpu: bool) -> str:
 
 def device(gpu: bool) -> str:
     """Return the device in CTranslate2's word; raise CannotRun, with what is missing, if a GPU is asked for in vain."""
-    if gpu and not ctranslate2.get_cuda_device_count():
-        missing = ", ".join(filter(_missing, LIBRARIES)) or "no library"
-        raise CannotRun(f"GPU=1: CTranslate2 finds no CUDA device here; missing: {missing}; run the bench without it")
+    if gpu and (missing := "; ".join(_missing())):
+        raise CannotRun(f"GPU=1 cannot run here; missing: {missing}. Without GPU=1 the bench runs on the CPU")
     return "cuda" if gpu else "cpu"
 
 
@@ -40,9 +50,14 @@ def environment(gpu: bool) -> dict[str, str]:
     }
 
 
-def _missing(library: str) -> bool:
-    try:
-        CDLL(library)
-    except OSError:
-        return True
-    return False
+def _missing() -> Iterator[str]:
+    """Yield each thing that a GPU's bench needs and that is not here, with where it comes from."""
+    if not ctranslate2.get_cuda_device_count():
+        yield "a CUDA device that CTranslate2 finds"
+    for library, source in LIBRARIES.items():
+        try:
+            CDLL(library)
+        except OSError:
+            yield f"{library} ({source})"
+    if find_spec(MODULE) is None:
+        yield EXTRA

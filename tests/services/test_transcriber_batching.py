@@ -114,17 +114,18 @@ async def test_a_bad_window_fails_alone() -> None:
     "failure", [RuntimeError("CUDA failed with error out of memory"), MemoryError(), RuntimeError("ALLOC_FAILED")]
 )
 async def test_a_batch_that_does_not_fit_is_halved_and_the_width_that_works_is_kept(failure: Exception) -> None:
-    """Eight do not fit, nor do four; two do, all are answered, and no wider batch is ever tried again."""
+    """Eight do not fit, nor do four; two do, all are answered, and no wider batch is ever tried again; each is told."""
 
     def fail(jobs: list[str]) -> None:
         if len(jobs) > 3:
             raise failure
 
-    decoder = Scripted(fail)
-    batcher = Batcher(decoder, 1, 8)
+    decoder, told = Scripted(fail), list[int]()
+    batcher = Batcher(decoder, 1, 8, narrowed=told.append)
     assert await asked(batcher, *map(named, "abcdefgh")) == [said(job) for job in "abcdefgh"]
     assert [len(batch) for batch in decoder.batches] == [8, 4, 2, 2, 2, 2]
     assert batcher.width == 2
+    assert told == [4, 2]
 
 
 async def test_only_the_window_in_doubt_is_done_again() -> None:

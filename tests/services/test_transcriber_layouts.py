@@ -1,7 +1,6 @@
 """How cores are shared out: what is set is kept, what is not is measured once and remembered."""
 
 import json
-import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +34,7 @@ def test_a_machine_offers_few_streams_of_many_threads_and_many_of_few(
     cores: int, expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No layout has more threads than there are cores, and one core leaves nothing to measure."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setattr(module, "cores", lambda: cores)
     assert [(each.streams, each.threads) for each in layouts(FREE, "cpu")] == expected
 
 
@@ -53,7 +52,7 @@ def test_a_layout_that_is_set_is_not_measured(
     device: str, settings: dict[str, int], expected: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is one to choose from: what is set, the rest to suit it; on a GPU two streams."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
+    monkeypatch.setattr(module, "cores", lambda: 4)
     assert layouts(FREE.model_copy(update=settings), device) == [expected]
 
 
@@ -72,10 +71,10 @@ def test_the_fastest_layout_is_measured_once_and_remembered(tmp_path: Path, monk
 
 def test_whatever_a_layout_depends_on_has_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another model, compute type, width of a batch or number of cores is measured by itself."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(module, "cores", lambda: 2)
     asked = [("a/b", "int8", 2), ("c", "int8", 2), ("a/b", "float32", 2), ("a/b", "int8", 4)]
     files = {remembered(tmp_path, *each) for each in asked}
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(module, "cores", lambda: 1)
     assert len(files | {remembered(tmp_path, "a/b", "int8", 2)}) == 5
     assert {file.parent for file in files} == {tmp_path}
 
@@ -117,14 +116,14 @@ def test_a_cache_that_cannot_be_written_to_costs_a_warning(
     (tmp_path / "file").touch()
     monkeypatch.setattr(module, "speed", lambda *_: 1.0)
     assert fastest(tmp_path / "file" / "a.json", [Layout(1, 1)], Mock(), 2) == Layout(1, 1)
-    assert "measured again at the next start" in caplog.text
+    assert "found out again at the next start" in caplog.text
 
 
 async def test_an_engine_measures_with_real_weights_and_says_how_much_it_holds(
     model_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each layout is tried on the real model; what one round of batches holds follows from the one chosen."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(2)))
+    monkeypatch.setattr(module, "cores", lambda: 2)
     tried: dict[Layout, Any] = {}
     real = Placement.load
     monkeypatch.setattr(

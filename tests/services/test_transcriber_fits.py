@@ -1,0 +1,91 @@
+"""How many windows of a batch fit into memory: found out once, and known to the next start."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from services.transcriber.decoding import Hearing
+from services.transcriber.engine import WhisperEngine
+from services.transcriber.fits import Fits
+from services.transcriber.ready import Ready
+from services.transcriber.settings import TranscriberSettings
+from services.transcriber.speech import Window
+from shared.models import ModelStore
+from tests.fakes.jobs import new_job
+
+SETTINGS = TranscriberSettings(transcriber_batch=8, transcriber_slack=5)
+
+
+def test_what_fitted_is_the_width_of_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The last and least of what fitted is taken, and a warning says what to remove to try more again."""
+    file = tmp_path / "layouts" / "a.json"
+    fits = Fits(file, 8, SETTINGS)
+    assert fits.width() == 8
+    fits.only(4)
+    fits.only(2)
+    assert Fits(file, 8, SETTINGS).width() == 2
+    assert str(file) in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("changed", "configured"), [({"transcriber_slack": 30.0}, 8), ({"transcriber_streams": 1}, 8), ({}, 4), ({}, 3)]
+)
+def test_what_fitted_under_other_settings_is_not_taken_and_never_widens_a_batch(
+    changed: dict[str, Any], configured: int, tmp_path: Path
+) -> None:
+    """What is configured is the most, and a setting that changed may have changed what fits."""
+    Fits(tmp_path / "a.json", 8, SETTINGS).only(4)
+    assert Fits(tmp_path / "a.json", configured, SETTINGS.model_copy(update=changed)).width() == configured
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"windows": "4"}', '{"windows": 4}'])
+def test_a_damaged_file_is_as_good_as_none(content: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The configured width is taken, with a warning."""
+    (file := tmp_path / "a.json").write_text(content)
+    assert Fits(file, 8, SETTINGS).width() == 8
+    assert "cannot be read" in caplog.text
+
+
+def test_a_width_below_one_is_not_taken(tmp_path: Path) -> None:
+    """A file that was meddled with cannot make batches of nothing."""
+    Fits(tmp_path / "a.json", 8, SETTINGS).only(0)
+    assert Fits(tmp_path / "a.json", 8, SETTINGS).width() == 8
+
+
+def test_a_cache_that_cannot_be_written_to_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing fails that would not have failed without it."""
+    (tmp_path / "file").touch()
+    Fits(tmp_path / "file" / "a.json", 8, SETTINGS).only(4)
+    assert "cannot be kept" in caplog.text
+
+
+async def test_an_engine_begins_with_what_fitted_when_it_ran_before(
+    model_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four windows do not fit, two do: the engine of the next start has room for two, without running out again."""
+
+    def hear(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
+        if len(batch) > 2:
+            raise MemoryError
+        return [()] * len(batch)
+
+    monkeypatch.setattr(Hearing, "together", hear)
+    settings = TranscriberSettings(
+        transcriber_model="tiny.en", transcriber_streams=1, transcriber_batch=4, cache=tmp_path
+    )
+    engine = WhisperEngine(settings, model_store)
+    await engine.open()
+    assert engine.free == 4
+    window = Window(np.zeros(16_000, np.float32), "en", "tiny.en", new_job().job.options)
+    ready = await asyncio.to_thread(Ready.of, window, engine._models.get("tiny.en"))
+    assert await asyncio.gather(*(engine._batcher.write_down(ready) for _ in range(4))) == [()] * 4
+    (file,) = (tmp_path / "layouts").iterdir()
+    assert json.loads(file.read_text())["windows"] == 2
+    after = WhisperEngine(settings, model_store)
+    await after.open()
+    assert after.free == 2
