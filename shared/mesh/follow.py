@@ -65,7 +65,7 @@ def progress(job: Job, step: Step, fraction: float) -> Iterator[Event]:
 def step_done(job: Job, step: Step) -> Iterator[Event]:
     """Yield the progress of a step that is done if its stage began PROGRESS_SECONDS ago or more.
 
-    What is over sooner is told by the events that follow: nobody could watch it, and telling costs no less than they do.
+    What is over sooner is told by the events that follow it: nobody could watch, and telling costs as much as they do.
     """
     records = [job.record(Step(job.id, step.stage, part)) for part in flow.parts(job, step.stage)]
     began = [record.started for record in records if record and record.started]
