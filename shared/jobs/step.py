@@ -26,7 +26,7 @@ class Step:
     @staticmethod
     def named(stage: Stage, part: int) -> str:
         """Return the key of that part of the stage in any job."""
-        return f"{stage.value}-{part}"
+        return f"{stage}-{part}"
 
     @classmethod
     def of(cls, job: str, key: str) -> Self:
