@@ -1,9 +1,9 @@
 """Cutting a recording: pure, so its promises are checked on whatever recordings hypothesis thinks of."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.downloader.plan import Run, chunks
+from services.downloader.plan import NEVER, Run, chunks, final
 from shared.options import VoiceActivity
 from shared.transcript import SAMPLE_RATE, Chunk, Span
 
@@ -85,6 +85,45 @@ def test_every_sample_of_speech_is_in_a_window(
         if run.end - run.start > vad.min_speech * SAMPLE_RATE:
             inside = [(max(start, run.start), min(end, run.end)) for start, end in covered]
             assert sum(max(0, end - start) for start, end in inside) == run.end - run.start
+
+
+@st.composite
+def hearings(draw: st.DrawFn) -> tuple[list[Run], int, int, int]:
+    """Return a recording's runs and samples, how many of its runs are heard, and where what follows may begin."""
+    runs, samples = draw(recordings())
+    heard = draw(st.integers(0, len(runs)))
+    earliest = runs[heard - 1].end if heard else 0
+    return runs, samples, heard, draw(st.integers(earliest, runs[heard].start if heard < len(runs) else samples))
+
+
+@given(hearings(), asked, targets)
+@settings(max_examples=1_000)
+def test_what_is_called_final_is_the_beginning_of_the_whole_plan(
+    hearing: tuple[list[Run], int, int, int], vad: VoiceActivity, target: float
+) -> None:
+    """Whatever is heard behind it, a chunk that was called final is cut so, to the sample, and its windows too."""
+    runs, samples, heard, point = hearing
+    whole = chunks(runs, samples, vad, target)
+    found = final(runs[:heard], point, vad, target)
+    assert found == whole[: len(found)]
+    assert all(bounds(chunk)[1] <= point for chunk in found)
+
+
+@given(recordings(), asked, targets)
+def test_of_what_is_heard_to_its_end_all_chunks_but_the_last_are_final(
+    recording: tuple[list[Run], int], vad: VoiceActivity, target: float
+) -> None:
+    """Nothing is held back for longer than it must be."""
+    runs, samples = recording
+    assert final(runs, NEVER, vad, target) == chunks(runs, samples, vad, target)[:-1]
+
+
+def test_the_first_chunk_is_final_as_soon_as_a_window_lies_beyond_its_reach() -> None:
+    """With talk every 20 s, the silences within three minutes are known once somebody has been heard behind them."""
+    talk = seconds(*((at, at + 16.0) for at in range(0, 600, 20)))
+    counts = [len(final(talk[:heard], talk[heard].start, PLAIN, 180)) for heard in range(len(talk))]
+    assert counts[:11] == [0] * 10 + [1]
+    assert counts[-1] == len(cut(*((at, at + 16.0) for at in range(0, 600, 20)))) - 1
 
 
 def test_no_speech_makes_no_chunks() -> None:
