@@ -9,7 +9,7 @@ from shared.jobs.document import Job
 from shared.jobs.states import ADMITTED, StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
-from shared.transcript import ChunkText, Delivered, Diarization, HeardPiece, Prepared, Published
+from shared.transcript import ChunkText, Cut, Delivered, Diarization, HeardPiece, Prepared, Published
 
 # Every stage that works on the recording, behind those whose outputs it needs.
 FLOW: dict[Stage, tuple[Stage, ...]] = {
@@ -20,14 +20,17 @@ FLOW: dict[Stage, tuple[Stage, ...]] = {
     Stage.NOTIFIER: (),
 }
 
-# What the stages make, and how it is read; the fields of the diarizer's two outputs tell them apart.
+# What the stages make, and how it is read; where a stage has two outputs, their fields tell them apart.
 OUTPUTS: dict[Stage, TypeAdapter[Any]] = {
-    Stage.DOWNLOADER: TypeAdapter(Prepared),
+    Stage.DOWNLOADER: TypeAdapter(Prepared | Cut),
     Stage.TRANSCRIBER: TypeAdapter(ChunkText),
     Stage.DIARIZER: TypeAdapter(Diarization | HeardPiece),
     Stage.ENHANCER: TypeAdapter(Published),
     Stage.NOTIFIER: TypeAdapter(Delivered),
 }
+
+# A stage that begins with the parts that are announced, before the stage that announces them is over.
+EARLY = {Stage.TRANSCRIBER}
 
 PIECE_SECONDS = 180.0
 """A recording that has two pieces of this length, or more, is listened to by several diarizers."""
@@ -42,10 +45,13 @@ _OUTSIDE_KEYS = tuple(f"{stage}-" for stage in OUTSIDE)
 
 
 def parts(job: Job, stage: Stage) -> range:
-    """Return the parts of the stage that the job needs as it stands, once the stage's predecessors are over.
+    """Return the parts of the stage that the job needs as it stands, once the stage may begin.
 
-    The diarizer's join comes when all pieces have been heard; when one was given up on, none is begun any more.
+    The transcriber's are those of the chunks that are known. The diarizer's join comes when all pieces have been heard;
+    when one was given up on, none is begun any more.
     """
+    if stage in EARLY and job.announced is not None:
+        return range(len(job.announced.digests))
     if stage is not Stage.DIARIZER or not (count := pieces(job)):
         return range(total(job, stage))
     known = [job.steps.get(Step(job.id, stage, part).key) for part in range(count)]
@@ -56,7 +62,7 @@ def parts(job: Job, stage: Stage) -> range:
 
 
 def total(job: Job, stage: Stage) -> int:
-    """Return how many parts the stage has in all, if none is given up on."""
+    """Return how many parts the stage has in all, if none is given up on; 0 as long as nobody knows."""
     if stage is Stage.TRANSCRIBER:
         return job.facts.chunks or 0
     if stage is Stage.DIARIZER:
@@ -70,6 +76,16 @@ def pieces(job: Job) -> int:
     if not (job.options.diarize and job.facts.chunks):
         return 0
     return max(1, int((job.facts.duration or 0.0) // PIECE_SECONDS))
+
+
+def beyond(job: Job, step: Step) -> bool:
+    """Whether the step is a chunk's, and the recording turned out to have fewer."""
+    return step.stage is Stage.TRANSCRIBER and job.facts.chunks is not None and step.part >= job.facts.chunks
+
+
+def unknown(job: Job, step: Step) -> bool:
+    """Whether the step is of a part that must be announced first, as it may have been once before."""
+    return step.stage in EARLY and step.part not in parts(job, step.stage)
 
 
 def joins(job: Job, step: Step) -> bool:
@@ -97,11 +113,14 @@ def finished(job: Job) -> bool:
 
 
 def ready(job: Job, window: int) -> tuple[Step, ...]:
-    """Return the steps that may be worked on now: predecessors over, not over themselves, `window` a stage at most."""
+    """Return the steps that may be worked on now: not over themselves, `window` a stage at most.
+
+    Their predecessors are over, or have announced them.
+    """
     steps: list[Step] = []
     gone = behind(job) if job.state in ADMITTED else set(FLOW)
     for stage, before in FLOW.items():
-        if stage not in gone and stage not in OUTSIDE and gone.issuperset(before):
+        if stage not in gone and stage not in OUTSIDE and (stage in EARLY or gone.issuperset(before)):
             open_parts = (part for part in parts(job, stage) if not job.over(stage, part))
             steps += [Step(job.id, stage, part) for part in islice(open_parts, window)]
     return (*steps, *deliveries(job))

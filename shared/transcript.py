@@ -41,15 +41,25 @@ class Chunk(Span):
     windows: tuple[Span, ...]
 
 
-class Prepared(Output):
-    """The downloader's output: where the artefacts lie and how the recording is cut."""
+class Cut(Output):
+    """The first chunks of a recording, and the prefix under which its sound lies in slices (`shared.pcm`).
+
+    `digests` are those of the chunks that were announced before the recording was wholly prepared: of each chunk's
+    place, its windows and its sound.
+    """
+
+    pcm: str
+    chunks: tuple[Chunk, ...]
+    digests: tuple[str, ...] = ()
+
+
+class Prepared(Cut):
+    """The downloader's output: where the artefacts lie, `pcm` being a prefix, and how all of the recording is cut."""
 
     original: str
-    pcm: str
     sha256: str
     bytes: int
     duration: float
-    chunks: tuple[Chunk, ...]
 
     def facts(self) -> dict[str, Any]:
         """Return the recording's duration and its number of chunks."""

@@ -16,13 +16,25 @@ def partial(job: Job, chunks: Sequence[ChunkText]) -> Transcript:
         text="\n".join(paragraph.text for paragraph in paragraphs),
         language=job.facts.language,
         language_probability=job.facts.language_probability,
-        duration=job.facts.duration or 0.0,
+        duration=_duration(job, segments),
         segments=segments,
         paragraphs=paragraphs,
         speakers=(),
-        warnings=(*job.warnings, f"the job is {job.state}: {len(chunks)} of {job.facts.chunks} chunks are here"),
+        warnings=(*job.warnings, f"the job is {job.state}: {_extent(job, len(chunks))}"),
         metadata=job.options.metadata,
     )
+
+
+def _extent(job: Job, here: int) -> str:
+    if job.facts.chunks is None:
+        return f"{here} chunks are here; the recording had not been prepared to its end"
+    return f"{here} of {job.facts.chunks} chunks are here"
+
+
+def _duration(job: Job, segments: Sequence[Segment]) -> float:
+    # A recording that was not prepared to its end is as long as what was heard of it.
+    heard = max((segment.end for segment in segments), default=0.0)
+    return heard if job.facts.duration is None else job.facts.duration
 
 
 def _paragraphs(chunks: Sequence[ChunkText]) -> Iterator[Paragraph]:

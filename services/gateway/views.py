@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from shared import flow
 from shared.jobs.document import Facts, Job
 from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
 from shared.topology import Stage
 
 ENDED = {StepState.DONE, StepState.DEAD}
@@ -18,8 +19,8 @@ class StageView(BaseModel):
 
     state: StepState | None
     done: int = Field(description="steps that were worked on to their end, given up ones included")
-    total: int = Field(description="steps known so far: 0 before the recording is cut, or if the stage is not needed")
-    fraction: float = Field(description="how much is done, 0 to 1")
+    total: int = Field(description="steps known so far: 0 before there is any, or if the stage is not needed")
+    fraction: float = Field(description="how much is done, 0 to 1: 0 as long as it is not known of how much")
     attempts: int = Field(description="attempts of all steps")
     error: str | None = Field(description="why a step was last tried again or given up on")
 
@@ -57,16 +58,18 @@ def view(job: Job) -> JobView:
 
 
 def _stage(job: Job, stage: Stage) -> StageView:
-    records = [record for key, record in job.steps.items() if key.rpartition("-")[0] == stage]
-    total = max(flow.total(job, stage), len(records))
+    known = (job.record(Step(job.id, stage, part)) for part in flow.parts(job, stage))
+    records = [record for record in known if record is not None]
+    whole = flow.total(job, stage)
+    total = max(whole, len(records))
     done = sum(record.state in ENDED for record in records)
     shares = sum(1.0 if record.state in ENDED else record.progress for record in records)
     errors = [record.error for record in records if record.error]
     return StageView(
-        state=_state({record.state for record in records}, done == total),
+        state=_state({record.state for record in records}, bool(whole) and done == total),
         done=done,
         total=total,
-        fraction=shares / total if total else 0.0,
+        fraction=shares / total if whole else 0.0,
         attempts=sum(record.attempts for record in records),
         error=errors[-1] if errors else None,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared import events, flow
 from shared.jobs.document import Fact, Job, StepRecord
+from shared.jobs.history import Entry
 from shared.jobs.states import JOB_MOVES, STEP_MOVES, TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 from shared.transcript import Output
@@ -21,11 +22,15 @@ class Stale(Exception):
 
 @dataclass(frozen=True)
 class Moved:
-    """A changed document, with the facts to publish and the steps to queue because of the change."""
+    """A changed document, with the facts to publish and the steps to queue because of the change.
+
+    `undone` are the committed attempts of which the document no longer tells.
+    """
 
     job: Job
     facts: tuple[Fact, ...] = ()
     steps: tuple[Step, ...] = ()
+    undone: tuple[Entry, ...] = ()
 
 
 def held(job: Job, step: Step, attempt: int) -> StepRecord:
@@ -45,6 +50,21 @@ def with_step(job: Job, step: Step, state: StepState, **changes: Any) -> Job:
         raise Stale(f"a step that is {record.state} cannot become {state}")
     moved = record.model_copy(update={"state": state, **changes})
     return _without_told(job.model_copy(update={"steps": {**job.steps, step.key: moved}}), step)
+
+
+def queued_again(job: Job, step: Step) -> Job:
+    """Return the job with the step as if it had never been tried, but that its attempts' numbers do not come back."""
+    attempts = job.steps[step.key].attempts
+    fresh = {
+        "worker": None,
+        "error": None,
+        "winner": None,
+        "output": None,
+        "ended": None,
+        "started": None,
+        "progress": 0.0,
+    }
+    return with_step(job, step, StepState.QUEUED, forgiven=attempts, posted=None, due=None, **fresh)
 
 
 def _without_told(job: Job, step: Step) -> Job:

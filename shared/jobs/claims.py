@@ -48,7 +48,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Settled:
-    """There is nothing left to do but to pass on again what was committed."""
+    """There is nothing to do, or not yet, but to pass on again what was committed."""
 
     job: Job
 
@@ -68,7 +68,7 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules) -> Cla
     """Return what becomes of `worker` asking for the step."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
-    if ended or record is None or record.over:
+    if ended or record is None or record.over or flow.unknown(job, step):
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")

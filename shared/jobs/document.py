@@ -70,6 +70,13 @@ class Facts(Record):
     speakers: int | None = None
 
 
+class Announced(Record):
+    """The chunks that an attempt of the downloader has announced while it went on, each by its digest, in order."""
+
+    attempt: int
+    digests: tuple[str, ...]
+
+
 class Fact(Record):
     """An event that is committed but perhaps not yet published; `sequence` grows by one per event of the job."""
 
@@ -84,6 +91,7 @@ class Job(Record):
 
     `deliveries` holds the facts that webhooks are still to be told, by sequence number. `expires` is when an ended job
     may be forgotten. `settled` says that the sweeper has seen the job at rest: nothing is left to publish or to do.
+    `announced` is there from the first chunk that is announced until the number of all chunks is a fact.
     """
 
     id: str
@@ -99,6 +107,7 @@ class Job(Record):
     updated: datetime
     steps: dict[str, StepRecord] = Field(default_factory=dict)
     facts: Facts = Facts()
+    announced: Announced | None = None
     warnings: tuple[str, ...] = ()
     error: str | None = None
     outbox: tuple[Fact, ...] = ()
@@ -110,10 +119,16 @@ class Job(Record):
         """Return what is known of the step, or None if it was never queued."""
         return self.steps.get(step.key)
 
-    def won(self, stage: Stage) -> list[Step]:
-        """Return the stage's steps of which an attempt was committed, in the order of their parts."""
-        keys = (key for key, record in self.steps.items() if record.winner is not None and key.startswith(f"{stage}-"))
-        return sorted(Step.of(self.id, key) for key in keys)
+    def made(self, stage: Stage) -> dict[Step, int]:
+        """Return the attempts whose outputs count, by the stage's steps in the order of their parts.
+
+        They are those that were committed and, as long as none is, the one that announced a part of its output.
+        """
+        of_stage = (key for key in self.steps if key.startswith(f"{stage}-"))
+        won = {Step.of(self.id, key): self.steps[key].winner for key in of_stage}
+        if stage is Stage.DOWNLOADER and self.announced is not None:
+            won = {Step(self.id, stage): self.announced.attempt}
+        return {step: attempt for step, attempt in sorted(won.items()) if attempt is not None}
 
     def crashed(self, step: Step) -> bool:
         """Whether a worker ended without a word over the step."""

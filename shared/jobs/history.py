@@ -69,6 +69,12 @@ def committed(job: Job) -> list[Entry]:
     return [ended(job, step, "done", None, record.ended or record.queued) for step, record in done.items()]
 
 
+def undone(before: Job, after: Job) -> tuple[Entry, ...]:
+    """Return the entries of the attempts that the one document holds as done, and the other no more."""
+    left = {entry.name for entry in committed(after)}
+    return tuple(entry for entry in committed(before) if entry.name not in left)
+
+
 def whole(job: Job | None, written: Iterable[Entry]) -> list[Entry]:
     """Return the job's history in the order of time: what was written down, and what its document says."""
     entries = {entry.name: entry for entry in (*(committed(job) if job else ()), *written)}

@@ -105,7 +105,7 @@ class MongoStore:
         await self._jobs.bulk_write(updates, ordered=False)
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
-        """Keep what an attempt made; it counts only once a commit names the attempt."""
+        """Keep what an attempt made; it counts only once the document names the attempt."""
         row = {"job": step.job, "stage": str(step.stage), "part": step.part, "attempt": attempt}
         body = output.model_dump(mode="json")
         await self._outputs.replace_one({"_id": f"{step}/{attempt}"}, {**row, "body": body}, upsert=True)
@@ -115,10 +115,11 @@ class MongoStore:
         await self._outputs.delete_one({"_id": f"{step}/{attempt}"})
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
-        """Return the committed outputs of the stages, each in the order of its parts."""
-        won = {step: job.steps[step.key] for stage in stages for step in job.won(stage)}
-        apart = await self._apart([f"{step}/{record.winner}" for step, record in won.items() if not record.output])
-        bodies = {step: record.output or apart[f"{step}/{record.winner}"] for step, record in won.items()}
+        """Return the outputs of the stages that count by the document, each in the order of its parts."""
+        made = {step: attempt for stage in stages for step, attempt in job.made(stage).items()}
+        inside = {step: job.steps[step.key].output for step in made}
+        apart = await self._apart([f"{step}/{attempt}" for step, attempt in made.items() if not inside[step]])
+        bodies = {step: inside[step] or apart[f"{step}/{attempt}"] for step, attempt in made.items()}
         return {
             stage: tuple(OUTPUTS[stage].validate_python(body) for step, body in bodies.items() if step.stage is stage)
             for stage in stages

@@ -4,15 +4,17 @@ Each move returns a `Moved`: the new document, the facts it adds and the steps i
 it refuses with `Stale`, and the caller discards what it made.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from shared import events, flow
+from shared.jobs import history, plans
 from shared.jobs.changes import Moved, at, held, learned, moved, told, with_step
 from shared.jobs.document import Job
 from shared.jobs.inline import inlined
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
-from shared.transcript import Output
+from shared.transcript import Cut, Output
 
 
 def opened(job: Job, window: int) -> Moved:
@@ -31,8 +33,24 @@ def commit(job: Job, step: Step, attempt: int, output: Output, now: datetime, wi
     """Return the job with the step done and all that follows; raise Stale if this attempt no longer holds it."""
     held(job, step, attempt)
     made = {"winner": attempt, "output": inlined(output)}
-    done = with_step(job, step, StepState.DONE, ended=now, progress=1.0, error=None, **made)
-    return moved(job, told(learned(done, output), events.told(output), now), now, window)
+    done = learned(with_step(job, step, StepState.DONE, ended=now, progress=1.0, error=None, **made), output)
+    if isinstance(output, Cut):
+        done = plans.settled(done, output)
+    committed = moved(job, told(done, events.told(output), now), now, window)
+    planned = isinstance(output, Cut) and job.announced is not None
+    return _planned(job, committed, window) if planned else committed
+
+
+def announce(job: Job, step: Step, attempt: int, cut: Cut, now: datetime, window: int) -> Moved:
+    """Return the job with the chunks that the attempt announces, their first steps queued; raise Stale."""
+    held(job, step, attempt)
+    known = plans.announced(job, attempt, cut)
+    return _planned(job, Moved(job) if known is job else moved(job, known, now, window), window)
+
+
+def _planned(before: Job, after: Moved, window: int) -> Moved:
+    # The steps are also those announced before: who did that may have ended, or lost the broker, before it queued them.
+    return replace(after, steps=flow.unposted(after.job, window), undone=history.undone(before, after.job))
 
 
 def release(

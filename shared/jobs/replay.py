@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from shared import flow
-from shared.jobs.changes import Moved, at, with_step
+from shared.jobs import plans
+from shared.jobs.changes import Moved, at, queued_again
 from shared.jobs.document import Job
 from shared.jobs.moves import warned
 from shared.jobs.states import TERMINAL, JobState, StepState
@@ -25,7 +26,7 @@ def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
     over = job.state is JobState.CANCELLED and step.stage not in flow.OUTSIDE
     if record is None or record.state is not StepState.DEAD or over:
         return Moved(job)
-    revived = _again(job, step)
+    revived = queued_again(job, step)
     if step.stage not in flow.OUTSIDE:
         revived = _reopened(revived, step, record.error or "", now)
     revived = revived.model_copy(update={"updated": now, "settled": False})
@@ -40,8 +41,10 @@ def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
         undone = record.state is StepState.DROPPED or beside or (record.over and follows(other.stage, step.stage))
         if beside:
             lifted.add(warned(other, record.error or ""))
-        if undone and other.stage not in flow.OUTSIDE:
-            job = _again(job, other)
+        if undone and other.stage not in flow.OUTSIDE and not flow.beyond(job, other):
+            job = queued_again(job, other)
+    if step.stage is Stage.DOWNLOADER:
+        job = plans.forgotten(job)
     if job.state in TERMINAL:
         job = at(job, JobState.RUNNING, now)
     warnings = tuple(each for each in job.warnings if each not in lifted)
@@ -52,17 +55,3 @@ def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
 def follows(stage: Stage, before: Stage) -> bool:
     """Whether `stage` works on what `before` made, directly or not."""
     return any(each is before or follows(each, before) for each in flow.FLOW[stage])
-
-
-def _again(job: Job, step: Step) -> Job:
-    attempts = job.steps[step.key].attempts
-    fresh = {
-        "worker": None,
-        "error": None,
-        "winner": None,
-        "output": None,
-        "ended": None,
-        "started": None,
-        "progress": 0.0,
-    }
-    return with_step(job, step, StepState.QUEUED, forgiven=attempts, posted=None, due=None, **fresh)

@@ -24,7 +24,8 @@ class StepState(StrEnum):
     DROPPED = "dropped"
 
 
-# What is terminal or over moves again only when an operator replays a dead letter; a cancelled job never does.
+# What is terminal or over moves again only when an operator replays a dead letter, or when the plan that a step was
+# part of no longer holds; a cancelled job never does.
 JOB_MOVES = {
     JobState.WAITING: {JobState.ACCEPTED, JobState.CANCELLED},
     JobState.ACCEPTED: {JobState.RUNNING, JobState.CANCELLED, JobState.FAILED},
@@ -35,7 +36,7 @@ JOB_MOVES = {
 }
 
 STEP_MOVES = {
-    StepState.QUEUED: {StepState.RUNNING, StepState.DEAD, StepState.DROPPED},
+    StepState.QUEUED: {StepState.QUEUED, StepState.RUNNING, StepState.DEAD, StepState.DROPPED},
     StepState.RUNNING: {StepState.RUNNING, StepState.QUEUED, StepState.DONE, StepState.DEAD, StepState.DROPPED},
     StepState.DONE: {StepState.QUEUED},
     StepState.DEAD: {StepState.QUEUED},

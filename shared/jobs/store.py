@@ -40,13 +40,13 @@ class JobStore(Protocol):
         """Forget facts and mark steps whose messages the broker has confirmed."""
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
-        """Keep what an attempt made; it counts only once a commit names the attempt."""
+        """Keep what an attempt made; it counts only once the document names the attempt."""
 
     async def drop_output(self, step: Step, attempt: int) -> None:
         """Forget what a discarded attempt made."""
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
-        """Return the committed outputs of the stages, each in the order of its parts."""
+        """Return the outputs of the stages that count by the document, each in the order of its parts."""
 
     async def remember(self, entries: Sequence[Entry]) -> None:
         """Add to the history; an entry that is there already stays one."""

@@ -44,13 +44,13 @@ async def _confirmed(said: list[Coroutine[Any, Any, None]]) -> None:
 def progress(job: Job, step: Step, fraction: float) -> Iterator[Event]:
     """Yield the event that tells how much of the step and of its stage is done, with the job's last sequence number.
 
-    Deliveries are no part of the job, and tell none.
+    Deliveries are no part of the job, and tell none; nor does a step of a stage whose parts nobody can count yet.
     """
-    if step.stage in flow.OUTSIDE:
-        return
     total = flow.total(job, step.stage)
+    if step.stage in flow.OUTSIDE or not total:
+        return
     done = sum(job.over(step.stage, part) for part in range(total) if part != step.part)
-    stage_fraction = min(1.0, (done + fraction) / max(total, 1))
+    stage_fraction = min(1.0, (done + fraction) / total)
     body = {"stage": step.stage, "part": step.part, "fraction": fraction, "stage_fraction": stage_fraction}
     yield Event(
         job=job.id,

@@ -12,17 +12,26 @@ from shared.jobs.claims import Rules
 from shared.jobs.document import Job
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore
+from shared.mesh.announcer import Announcer
 from shared.mesh.appetite import Appetite
 from shared.mesh.limit import time_limit
 from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
 from shared.mesh.pulse import Pulse
 from shared.mesh.work import Work
 from shared.topology import Stage, rung_after
-from shared.transcript import Output
+from shared.transcript import Cut, Output
 
 log = logging.getLogger(__name__)
 
 Do = Callable[[Work], Awaitable[Output]]
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What hears of a step while it goes on: `tell` its progress, 0.0 to 1.0, `say` what its stage announces."""
+
+    tell: Callable[[float], Awaitable[None]]
+    say: Callable[[Cut], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -57,15 +66,15 @@ async def perform(
     held: Held,
     worker: Worker,
     store: JobStore,
-    tell: Callable[[float], Awaitable[None]],
+    heard: Heard,
     stop: threading.Event,
 ) -> Outcome:
-    """Return how the stage ended; `tell` hears its progress, `stop` ends it early. It raises no stage's failure."""
+    """Return how the stage ended; `stop` ends it early. It raises no stage's failure."""
     if held.exhausted is not None:
         return await _dead(held, worker, store, held.exhausted, None)
     try:
         with telemetry.working(worker.stage), time_limit(worker.limit):
-            return Done(await _with_pulse(held, worker, store, tell, stop))
+            return Done(await _with_pulse(held, worker, store, heard, stop))
     except Stopped:
         return Left()
     except GiveUp as failure:
@@ -81,15 +90,17 @@ async def _with_pulse(
     held: Held,
     worker: Worker,
     store: JobStore,
-    tell: Callable[[float], Awaitable[None]],
+    heard: Heard,
     stop: threading.Event,
 ) -> Output:
-    beat = partial(store.beat, held.step, held.attempt)
-    async with Pulse(lambda fraction: beat(fraction, now()), tell, stop, worker.heartbeat) as pulse:
-        inputs = await store.outputs(held.job, flow.needs(held.job, held.step))
-        weigh = partial(worker.appetite.weigh, held.step)
+    beat, step = partial(store.beat, held.step, held.attempt), held.step
+    pulse = Pulse(lambda fraction: beat(fraction, now()), heard.tell, stop, worker.heartbeat)
+    announcer, weigh = Announcer(heard.say, stop), partial(worker.appetite.weigh, step)
+    async with pulse, announcer:
+        inputs = await store.outputs(held.job, flow.needs(held.job, step))
+        work = Work(held.job, step, held.attempt, inputs, stop, pulse.progress, weigh, announcer.announce)
         try:
-            return await worker.do(Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress, weigh))
+            return await worker.do(work)
         finally:
             worker.appetite.release(held.step)
 

@@ -20,11 +20,12 @@ from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
-from shared.mesh.perform import Held, Worker, perform
+from shared.mesh.perform import Heard, Held, Worker, perform
 from shared.mesh.post import Post
 from shared.mesh.quarantine import Quarantine
 from shared.messages import Diagnosis, StepMessage
 from shared.topology import LADDER
+from shared.transcript import Cut
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,18 @@ class Executor:
                 moved = await self._commit(held, outcome)
                 await self._pass_on(held, outcome, moved)
 
+    async def announce(self, held: Held, part: Cut) -> None:
+        """Keep a part of what the attempt makes and queue what can be done with it already.
+
+        Raises Stale if the attempt no longer holds its step, and whatever database and broker raise.
+        """
+        step, attempt, window = held.step, held.attempt, self._worker.window
+        await self._store.put_output(step, attempt, part)
+        say = partial(moves.announce, step=step, attempt=attempt, cut=part, now=now(), window=window)
+        moved, job = await change(self._store, await self._store.find(step.job), say)
+        await self._store.remember(moved.undone)
+        await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
+
     async def _claim(self, step: Step, alone: bool) -> Held | None:
         worker = self._worker
         ask = partial(_asked, step=step, worker=worker, alone=alone)
@@ -103,7 +116,8 @@ class Executor:
             for event in progress(held.job, held.step, fraction):
                 await self._post.event(event)
 
-        return await perform(held, self._worker, self._store, tell, stop)
+        heard = Heard(tell, partial(self.announce, held))
+        return await perform(held, self._worker, self._store, heard, stop)
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
         step, attempt = held.step, held.attempt
@@ -116,6 +130,7 @@ class Executor:
             moved, job = await change(self._store, held.job, partial(self._move, held, outcome))
         except Stale as stale:
             return await self._stale(held, outcome, stale)
+        await self._store.remember(moved.undone)
         await self._note(held, type(outcome).__name__.lower(), getattr(outcome, "reason", None))
         return Moved(job, moved.facts, moved.steps)
 
@@ -125,7 +140,9 @@ class Executor:
         record = job.steps[held.step.key]
         if record.attempts == held.attempt and record.state is COMMITTED[type(outcome)]:
             return Moved(job, job.outbox, flow.unposted(job, self._worker.window))
-        await self._store.drop_output(held.step, held.attempt)
+        # While chunks are announced, somebody may be about to read what this attempt has said of them.
+        if job.announced is None or held.step.stage in flow.EARLY:
+            await self._store.drop_output(held.step, held.attempt)
         await self._note(held, "stale", str(stale))
         return None
 

@@ -1,4 +1,4 @@
-"""What a stage is given: its job, its step, what its predecessors made, and two ways to speak to the mesh."""
+"""What a stage is given: its job, its step, what its predecessors made, and three ways to speak to the mesh."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from shared.jobs.document import Job
 from shared.jobs.step import Step
 from shared.mesh.outcomes import Stopped
 from shared.topology import Stage
-from shared.transcript import Output
+from shared.transcript import Cut, Output
 
 T = TypeVar("T", bound=Output)
 
@@ -22,12 +22,17 @@ def _unweighed(weight: int) -> None:
     """Take a step's weight when nobody asks for it."""
 
 
+def _unannounced(part: Cut) -> None:
+    """Take a part of a stage's output when nobody waits for it."""
+
+
 @dataclass(frozen=True)
 class Work:
     """One attempt at a step. `stop` is set, from any thread, when the step must end; `progress` takes 0.0 to 1.0.
 
     `weigh` is told how much of the step waits for the stage's engine, as soon as that is known and as it gets less: for
-    the transcriber, its windows.
+    the transcriber, its windows. `announce` takes, from any thread, what of the output will not change any more and can
+    be worked on already; what comes later holds all that came before.
     """
 
     job: Job
@@ -37,6 +42,7 @@ class Work:
     stop: threading.Event = field(default_factory=threading.Event)
     progress: Callable[[float], None] = _unheard
     weigh: Callable[[int], None] = _unweighed
+    announce: Callable[[Cut], None] = _unannounced
 
     def outputs(self, kind: type[T]) -> list[T]:
         """Return the predecessors' outputs of one kind, in the order of their parts."""

@@ -15,12 +15,12 @@ from shared.jobs import inline
 from shared.jobs.claims import Rules, claim
 from shared.jobs.history import Entry, committed
 from shared.jobs.mongo import MongoStore, connect
-from shared.jobs.moves import commit
+from shared.jobs.moves import announce, commit
 from shared.jobs.states import StepState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.topology import Stage
 from shared.transcript import Delivered
-from tests.fakes.jobs import WINDOW, new_job, prepared
+from tests.fakes.jobs import WINDOW, cut, new_job, prepared
 from tests.fakes.store import MemoryStore
 
 RULES = Rules(3, 20.0)
@@ -144,6 +144,21 @@ async def test_a_small_output_is_read_from_the_document(store: JobStore) -> None
     await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
     stored = await store.find(job.id)
     assert await store.outputs(stored, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
+
+
+async def test_what_was_announced_is_read_until_the_whole_is_committed(store: JobStore) -> None:
+    """The attempt that the document names counts in part, whichever holds the step by now."""
+    moved = new_job()
+    step = moved.steps[0]
+    await store.insert(moved.job)
+    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
+    await store.put_output(step, 1, cut("a"))
+    _, job = await change(store, job, lambda job: announce(job, step, 1, cut("a"), now(), WINDOW))
+    _, job = await change(store, job, lambda job: claim(job, step, "w", now(), RULES))
+    assert await store.outputs(await store.find(job.id), [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (cut("a"),)}
+    whole = prepared(digests=("a",))
+    await change(store, job, lambda job: commit(job, step, 2, whole, now(), WINDOW))
+    assert await store.outputs(await store.find(job.id), [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (whole,)}
 
 
 async def test_published_facts_leave_the_outbox_and_posted_steps_are_marked(store: JobStore) -> None:

@@ -1,5 +1,6 @@
 """A mesh of fakes around one job, in which a stage can be run as often as a test likes."""
 
+import asyncio
 import threading
 from typing import Any
 
@@ -10,7 +11,7 @@ from shared.mesh.perform import Do, Worker
 from shared.mesh.run import Executor
 from shared.mesh.work import Work
 from shared.topology import Stage
-from shared.transcript import Output
+from shared.transcript import Cut, Output
 from tests.fakes.jobs import WINDOW, chunk_text, diarization, new_job, prepared, published
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
@@ -67,6 +68,13 @@ class Bench:
 async def usual(work: Work) -> Output:
     """Do what the stage does, as data."""
     return OUTPUTS.get(work.step.stage) or chunk_text(work.step.part)
+
+
+async def announce(work: Work, part: Cut) -> None:
+    """Announce a part of the output and return once that has been said."""
+    work.announce(part)
+    await asyncio.sleep(0)  # the announcement reaches the loop as a callback
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "announcing"))
 
 
 def failing(failure: Exception) -> Do:

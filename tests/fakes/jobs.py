@@ -10,7 +10,7 @@ from shared.jobs.moves import opened
 from shared.jobs.states import JobState
 from shared.options import Options
 from shared.topology import Lane
-from shared.transcript import Chunk, ChunkText, Diarization, HeardPiece, Prepared, Published, Segment, Span, Turn
+from shared.transcript import Chunk, ChunkText, Cut, Diarization, HeardPiece, Prepared, Published, Segment, Span, Turn
 
 WINDOW = 2
 
@@ -31,13 +31,19 @@ def new_job(lane: Lane = Lane.NORMAL, **options: Any) -> Moved:
     return opened(job, WINDOW)
 
 
-def prepared(chunks: int = 3, duration: float | None = None) -> Prepared:
+def prepared(chunks: int = 3, duration: float | None = None, digests: tuple[str, ...] = ()) -> Prepared:
     """Return a downloader's output with chunks of ten seconds, of a recording with silence behind them."""
     cuts = tuple(
         Chunk(index=i, start=i * 10.0, end=i * 10.0 + 10, windows=(Span(start=i * 10.0, end=i * 10.0 + 9),))
         for i in range(chunks)
     )
-    return Prepared(original="o", pcm="p", sha256="0" * 64, bytes=1, duration=duration or chunks * 10.0, chunks=cuts)
+    made = {"sha256": "0" * 64, "bytes": 1, "duration": duration or chunks * 10.0}
+    return Prepared(original="o", pcm="p", chunks=cuts, digests=digests, **made)
+
+
+def cut(*digests: str) -> Cut:
+    """Return what a downloader announces of its output: as many chunks as there are digests."""
+    return Cut(pcm="p", chunks=prepared(len(digests)).chunks, digests=digests)
 
 
 def chunk_text(index: int, text: str = "שלום") -> ChunkText:

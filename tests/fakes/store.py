@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from shared.flow import OUTPUTS
-from shared.jobs.document import Job, StepRecord
+from shared.jobs.document import Job
 from shared.jobs.history import Entry, whole
 from shared.jobs.rows import identity
 from shared.jobs.states import StepState
@@ -64,7 +64,7 @@ class MemoryStore:
     async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
         """Forget facts and mark steps that were published."""
         told = set(sequences)
-        known = await self.find(job)
+        known = self.jobs[job]
         left = tuple(fact for fact in known.outbox if fact.sequence not in told)
         marked = {step.key: known.steps[step.key].model_copy(update={"posted": now}) for step in steps}
         self.jobs[job] = known.model_copy(update={"outbox": left, "steps": {**known.steps, **marked}})
@@ -78,14 +78,15 @@ class MemoryStore:
         self.made.pop((step, attempt), None)
 
     async def outputs(self, job: Job, stages: Iterable[Stage]) -> Mapping[Stage, tuple[Output, ...]]:
-        """Return the committed outputs of the stages in order."""
-        return {stage: tuple(self._output(step, job.steps[step.key]) for step in job.won(stage)) for stage in stages}
+        """Return the outputs of the stages that count, in order."""
+        return {stage: tuple(self._output(job, *each) for each in job.made(stage).items()) for stage in stages}
 
-    def _output(self, step: Step, record: StepRecord) -> Output:
-        if record.output:
-            output: Output = OUTPUTS[step.stage].validate_python(record.output)
+    def _output(self, job: Job, step: Step, attempt: int) -> Output:
+        inside = job.steps[step.key].output
+        if inside:
+            output: Output = OUTPUTS[step.stage].validate_python(inside)
             return output
-        return self.made[step, record.winner or 0]
+        return self.made[step, attempt]
 
     async def remember(self, entries: Sequence[Entry]) -> None:
         """Add to the history."""

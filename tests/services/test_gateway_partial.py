@@ -25,3 +25,4 @@ async def test_what_a_cancelled_job_left_can_be_read_and_is_marked(tmp_path: Pat
             left = Transcript.model_validate_json(await answer.read())
     assert (left.partial, left.text, left.segments[0].start) == (True, "שלום", 10)
     assert "cancelled" in left.warnings[-1]
+    assert (left.duration, "1 chunks are here; the recording had not" in left.warnings[-1]) == (15.0, True)

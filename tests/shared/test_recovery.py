@@ -22,15 +22,16 @@ from shared.mesh.run import Executor
 from shared.mesh.work import Work
 from shared.messages import Event
 from shared.topology import Happening, Lane, Stage
-from shared.transcript import Output
-from tests.fakes.jobs import WINDOW, chunk_text, diarization, heard_piece, new_job, prepared, published
+from shared.transcript import Cut, Output, Prepared
+from tests.fakes.bench import announce
+from tests.fakes.jobs import WINDOW, chunk_text, cut, diarization, heard_piece, new_job, prepared, published
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
 
 ATTEMPTS = 3
 FAULTS = (
     *("none", "none", "none", "die", "die before passing on", "bug", "later", "give up", "cancel", "twice"),
-    *("lose", "replay"),
+    *("lose", "replay", "announce", "announce", "announce and die", "announce and stumble", "other bytes"),
 )
 
 Choices = st.lists(st.tuples(st.integers(0, 20), st.sampled_from(FAULTS)), min_size=5, max_size=60)
@@ -66,6 +67,7 @@ class World:
 
     def __init__(self, chunks: int, pieces: int) -> None:
         self.store, self.post, self.chunks, self.pieces = MemoryStore(), Fragile(), chunks, pieces
+        self.bytes = 0
         moved = new_job()
         self.job = moved.job.id
         self.store.jobs[self.job] = moved.job.model_copy(update={"outbox": ()})
@@ -79,14 +81,14 @@ class World:
             await self._replay(place)
         if not self.queue:
             return
-        step = self.queue[place % len(self.queue)]
+        step = self.queue.pop(place % len(self.queue))
         self.workers += 1
+        self.bytes += fault == "other bytes"
         try:
             await self._executor(step.stage, fault).run(step, threading.Event())
         except Died:
-            pass
+            self.queue.insert(0, step)
         else:
-            self.queue.remove(step)
             if fault == "lose" and self.queue:
                 self.queue.pop(place % len(self.queue))
         self.post.doomed = False
@@ -113,7 +115,18 @@ class World:
                 await self._cancel()
             case "die before passing on":
                 self.post.doomed = True
-        return self._output(work.step)
+            case "announce" | "announce and die" | "announce and stumble" if work.step.stage is Stage.DOWNLOADER:
+                await self._announce(work, fault)
+        return self._output(work)
+
+    async def _announce(self, work: Work, fault: str) -> None:
+        """Announce half of the chunks, work on one of them, and go on or not."""
+        self.post.doomed = fault == "announce and stumble"
+        await announce(work, cut(*self._digests()[: self.chunks // 2 + 1]))
+        self._collect(twice=False)
+        await self.deliver(self.workers, "none")
+        if fault == "announce and die":
+            raise Died
 
     async def _replay(self, place: int) -> None:
         job = await self.store.find(self.job)
@@ -132,7 +145,7 @@ class World:
         self._collect(twice=False)
 
     async def _stand_in(self, work: Work) -> Output:
-        return self._output(work.step)
+        return self._output(work)
 
     async def _cancel(self) -> None:
         job = await self.store.find(self.job)
@@ -142,13 +155,17 @@ class World:
             assert saved is not None
             await pass_on(self.store, self.post, Moved(saved, moved.facts))
 
-    def _output(self, step: Step) -> Output:
+    def _digests(self) -> tuple[str, ...]:
+        return tuple(f"{chunk} of {self.bytes}" for chunk in range(self.chunks))
+
+    def _output(self, work: Work) -> Output:
+        step = work.step
         outputs: dict[Stage, Output] = {
-            Stage.DOWNLOADER: prepared(self.chunks, self.pieces * flow.PIECE_SECONDS),
+            Stage.DOWNLOADER: prepared(self.chunks, self.pieces * flow.PIECE_SECONDS, self._digests()),
             Stage.DIARIZER: heard_piece(step.part) if step.part < self.pieces > 1 else diarization(),
             Stage.ENHANCER: published(),
         }
-        return outputs.get(step.stage) or chunk_text(step.part)
+        return outputs.get(step.stage) or chunk_text(step.part, work.outputs(Cut)[0].digests[step.part])
 
     @property
     def at_rest(self) -> bool:
@@ -201,6 +218,8 @@ def test_a_completed_job_has_every_chunk_once(chunks: int, pieces: int, choices:
     job = world.store.jobs[world.job]
     if job.state is JobState.COMPLETED:
         outputs = asyncio.run(world.store.outputs(job, [Stage.TRANSCRIBER]))[Stage.TRANSCRIBER]
-        assert list(outputs) == [chunk_text(part) for part in range(chunks)]
+        (made,) = asyncio.run(world.store.outputs(job, [Stage.DOWNLOADER]))[Stage.DOWNLOADER]
+        assert isinstance(made, Prepared)
+        assert list(outputs) == [chunk_text(part, digest) for part, digest in enumerate(made.digests)]
         voices = asyncio.run(world.store.outputs(job, [Stage.DIARIZER]))[Stage.DIARIZER]
         assert diarization() in voices or any(warning.startswith("the diarizer") for warning in job.warnings)

@@ -1,0 +1,50 @@
+"""The plan by which a recording is cut: announced while it is prepared, and held to when its preparation is repeated.
+
+What was transcribed by a plan that no longer holds, because the recording's bytes have changed in between, is undone:
+a result is never made of two plans.
+"""
+
+from shared import flow
+from shared.jobs.changes import queued_again, with_step
+from shared.jobs.document import Announced, Job
+from shared.jobs.states import StepState
+from shared.jobs.step import Step
+from shared.topology import Stage
+from shared.transcript import Cut
+
+LEARNED = ("language", "language_probability")
+"""The facts that the first chunks bring."""
+
+
+def announced(job: Job, attempt: int, cut: Cut) -> Job:
+    """Return the job with the chunks that the attempt announces; the job itself if it knows all of them."""
+    known = job.announced.digests if job.announced else ()
+    fresh = job.model_copy(update={"announced": Announced(attempt=attempt, digests=cut.digests)})
+    both = min(len(known), len(cut.digests))
+    if known[:both] != cut.digests[:both]:
+        return _undone(fresh)
+    return fresh if len(cut.digests) > both else job
+
+
+def settled(job: Job, cut: Cut) -> Job:
+    """Return the job, its number of chunks known, with nothing announced any more and nothing left of another plan."""
+    if job.announced is None:
+        return job
+    known = job.announced.digests
+    held = cut.digests[: len(known)] == known
+    return job.model_copy(update={"announced": None}) if held else forgotten(job)
+
+
+def forgotten(job: Job) -> Job:
+    """Return the job with nothing announced, and nothing left of what was."""
+    return _undone(job.model_copy(update={"announced": None}))
+
+
+def _undone(job: Job) -> Job:
+    """Return the job with all its transcriber's steps queued again, but for those that it needs no more."""
+    for key in job.steps:
+        step = Step.of(job.id, key)
+        if step.stage is Stage.TRANSCRIBER:
+            job = queued_again(job, step)
+            job = with_step(job, step, StepState.DROPPED) if flow.beyond(job, step) else job
+    return job.model_copy(update={"facts": job.facts.model_copy(update=dict.fromkeys(LEARNED))})
