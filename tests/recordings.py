@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from shared.blobs import ObjectStore
+from shared.pcm import SLICE_BYTES, slice_key
+
 # Found without importing the package, which takes seconds.
 SAMPLE = Path(str(distribution("pyannote.audio").locate_file("pyannote/audio/sample/sample.wav")))
 RATE = 16_000
@@ -32,3 +35,9 @@ def looped(path: Path, times: int, silence: float) -> Path:
     """Write the sample `times` over with `silence` seconds behind each and return the path."""
     gap = np.zeros(int(silence * RATE), np.int16)
     return write_wav(path, np.concatenate([piece for _ in range(times) for piece in (samples(), gap)]))
+
+
+async def lay_down(blobs: ObjectStore, pcm: str, sound: bytes) -> None:
+    """Store s16le samples in slices under the prefix `pcm`, as the downloader does."""
+    for number, start in enumerate(range(0, len(sound), SLICE_BYTES)):
+        await blobs.put(slice_key(pcm, number), sound[start : start + SLICE_BYTES])

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from services.diarizer.heard import Heard
-from shared import flow
+from shared import flow, pcm
 from shared.blobs import PART_BYTES, Blobs
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
@@ -119,10 +119,11 @@ def _span(work: Work, prepared: Prepared, overlap: float) -> tuple[int, int]:
 async def read(work: Work, prepared: Prepared, blobs: Blobs, first: int, last: int) -> Samples:
     """Return samples `first` to `last` (exclusive) between -1 and 1, read bit by bit; raise ValueError if any lack."""
     samples: Samples = np.empty(last - first, dtype=np.float32)
-    for start in range(first, last, PART_BYTES // 2):
+    for start in range(first, last, PART_BYTES // pcm.SAMPLE_BYTES):
         work.check()
-        end = min(start + PART_BYTES // 2, last)
-        bit = np.frombuffer(await blobs.read(prepared.pcm, 2 * start, 2 * end), dtype="<i2")
+        end = min(start + PART_BYTES // pcm.SAMPLE_BYTES, last)
+        spoken = await pcm.read(blobs, prepared.pcm, pcm.SAMPLE_BYTES * start, pcm.SAMPLE_BYTES * end)
+        bit = np.frombuffer(spoken, dtype="<i2")
         if len(bit) != end - start:
             raise ValueError(f"'{prepared.pcm}' ends at sample {start + len(bit)}, but {last} are promised")
         np.divide(bit, np.float32(32768), out=samples[start - first : end - first])

@@ -10,9 +10,8 @@ from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
+from shared.pcm import SAMPLE_BYTES
 from shared.transcript import SAMPLE_RATE
-
-SAMPLE_BYTES = 2
 
 
 class Converter:

@@ -3,22 +3,24 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from services.downloader.announcing import Announcing
 from services.downloader.decode import decode
 from services.downloader.growing import Growing, Reader
 from services.downloader.lanes import Lanes
 from services.downloader.plan import Run
 from services.downloader.track import Sound
-from services.downloader.voice import SAMPLE_BYTES, speech
-from shared.blobs import PART_BYTES
+from services.downloader.voice import speech
+from shared.blobs import PART_BYTES, Blobs
 from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
+from shared.pcm import SAMPLE_BYTES, SLICE_BYTES, slice_key
 
 
 @dataclass(frozen=True)
 class Preparation:
     """A recording called `name` between two files: `received` is filled by somebody else, `decoded` from it.
 
-    `told` hears what fraction of it is decoded, `heard` what fraction is heard.
+    `told` hears what fraction of it is decoded, `heard` what fraction is heard, `announcing` what is heard of it.
     """
 
     work: Work
@@ -27,6 +29,7 @@ class Preparation:
     decoded: Growing
     told: Callable[[float], None]
     heard: Callable[[float], None]
+    announcing: Announcing
 
     def decode(self, longest: float) -> Sound:
         """Write the sound of what is received to `decoded`; blocks. Raises GiveUp, Stopped and Abandoned."""
@@ -39,14 +42,28 @@ class Preparation:
 
     def hear(self) -> list[Run]:
         """Return the runs of speech in what is decoded; blocks. Raises Stopped and Abandoned."""
-        return speech(Reader(self.decoded), self.work.job.options.vad.threshold, self.work.check, self._heard)
+        runs: list[Run] = []
+        for found in speech(Reader(self.decoded), self.work.job.options.vad.threshold):
+            self.work.check()
+            self._heard(found.samples)
+            self.announcing.hear(found)
+            runs = found.runs
+        return runs
 
-    async def pieces(self, file: Growing, lanes: Lanes) -> AsyncIterator[bytes]:
-        """Yield one of the files in pieces of a few megabytes as it grows; raise Stopped and Abandoned."""
+    async def pieces(self, file: Growing, lanes: Lanes, size: int = PART_BYTES) -> AsyncIterator[bytes]:
+        """Yield one of the files in pieces of so many bytes as it grows; raise Stopped and Abandoned."""
         reader = Reader(file)
-        while piece := await lanes.blocking(reader.read, PART_BYTES):
+        while piece := await lanes.blocking(reader.read, size):
             self.work.check()
             yield piece
+
+    async def lay_down(self, blobs: Blobs, lanes: Lanes) -> None:
+        """Store what is decoded in slices, each as soon as it is whole; raise Stopped and Abandoned."""
+        number = 0
+        async for piece in self.pieces(self.decoded, lanes, SLICE_BYTES):
+            await blobs.put(slice_key(self.announcing.pcm, number), piece)
+            self.announcing.stored += len(piece)
+            number += 1
 
     def abandon(self) -> None:
         """Make everything that reads or writes the files raise Abandoned."""

@@ -1,12 +1,16 @@
 """What the downloader does: bring the recording in, decode it, find its speech, and cut it into chunks.
 
 All of it side by side: what has come in is decoded and goes to the object store, what is decoded is heard and goes
-there too. Each part reads a file that another still writes, so memory holds a few pieces of it at the most.
+there too. Each part reads a file that another still writes, so memory holds a few pieces of it at the most. Chunks that
+are final are announced meanwhile.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from services.downloader import plan
+from services.downloader.announcing import Announcing
 from services.downloader.growing import Growing
 from services.downloader.lanes import Lanes
 from services.downloader.progress import Progress
@@ -38,21 +42,23 @@ async def prepare(
     """
     source = unseal(work.job.sealed) if work.job.sealed else work.job.options.source
     folder = f"jobs/{work.job.tenant}/{work.job.id}"
-    original, pcm = f"{folder}/original", f"{folder}/pcm.{work.attempt}.s16"
+    original, pcm = f"{folder}/original", f"{folder}/pcm.{work.attempt}"
     progress = Progress(work.progress)
     came = progress.part("received", RECEIVED)
     told, heard = progress.part("decoded", DECODED), progress.part("heard", HEARD)
     with Growing(limits.work_dir) as received, Growing(limits.work_dir) as decoded:
-        made = Preparation(work, name(source), received, decoded, told, heard)
-        async with Lanes(THREADS, made.abandon) as lanes:
+        announcing = Announcing(work, pcm, decoded, limits.chunk_seconds)
+        made = Preparation(work, name(source), received, decoded, told, heard, announcing)
+        async with _unless_it_fails(blobs, announcing), Lanes(THREADS, made.abandon) as lanes:
             spool = Spool(received, lanes, name(source), limits.max_bytes, work.check, came)
             lanes.on_loop(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
             lanes.run(blobs.put(original, made.pieces(received, lanes)))
             decoding = lanes.run(lanes.blocking(made.decode, limits.max_duration))
-            lanes.run(blobs.put(pcm, made.pieces(decoded, lanes)))
+            lanes.run(made.lay_down(blobs, lanes))
             hearing = lanes.run(lanes.blocking(made.hear))
-    sound = decoding.result()
-    chunks = plan.chunks(hearing.result(), sound.samples, work.job.options.vad, limits.chunk_seconds)
+        sound = decoding.result()
+        chunks = plan.chunks(hearing.result(), sound.samples, work.job.options.vad, limits.chunk_seconds)
+        digests = await asyncio.to_thread(announcing.digests, chunks)
     return Prepared(
         original=original,
         pcm=pcm,
@@ -60,5 +66,17 @@ async def prepare(
         bytes=spool.size,
         duration=sound.samples / SAMPLE_RATE,
         chunks=chunks,
+        digests=digests,
         warnings=sound.warnings if chunks else (*sound.warnings, SILENT),
     )
+
+
+@asynccontextmanager
+async def _unless_it_fails(blobs: Blobs, announcing: Announcing) -> AsyncIterator[None]:
+    """Leave no sound behind when the step fails, unless a transcriber may have been told of it."""
+    try:
+        yield
+    except Exception:
+        if not announcing.begun:
+            await blobs.delete(announcing.pcm)
+        raise

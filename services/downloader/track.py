@@ -11,8 +11,9 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 
-from services.downloader.converter import SAMPLE_BYTES, Converter
+from services.downloader.converter import Converter
 from shared.mesh.outcomes import GiveUp
+from shared.pcm import SAMPLE_BYTES
 from shared.transcript import SAMPLE_RATE
 
 GAP = range(SAMPLE_RATE // 10, 600 * SAMPLE_RATE)

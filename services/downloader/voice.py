@@ -7,19 +7,19 @@ The network is heard piece by piece and its memory goes from each piece to the n
 the runs that it would have heard at once, and they are known as soon as its sound is.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from faster_whisper.vad import get_vad_model
 from numpy.lib.stride_tricks import sliding_window_view
 
-from services.downloader.plan import Run
+from services.downloader.plan import NEVER, Run
+from shared.pcm import SAMPLE_BYTES
 
 Samples = npt.NDArray[np.float32]
 
-SAMPLE_BYTES = 2
 FULL_SCALE = 32768.0
 
 FRAME = 512
@@ -49,19 +49,28 @@ class Sounding(Protocol):
         """Return the next bytes, fewer than `size` at the end only."""
 
 
-def speech(pcm: Sounding, threshold: float, check: Callable[[], None], told: Callable[[int], None]) -> list[Run]:
-    """Return the runs of speech in a file of s16le samples, in order and apart. Blocks.
+class Heard(NamedTuple):
+    """The runs of speech in the first `samples` of a recording; whatever else is said in it begins at `point` or later.
 
-    `threshold` is the probability (0 to 1) above which speech begins. `check` may raise between pieces, `told` hears
-    the number of samples heard.
+    Of a whole recording `point` is NEVER.
+    """
+
+    samples: int
+    runs: list[Run]
+    point: int
+
+
+def speech(pcm: Sounding, threshold: float) -> Iterator[Heard]:
+    """Yield what is known of a file of s16le samples after each piece of it, the whole at last. Blocks.
+
+    The runs of speech are in order and apart. `threshold` is the probability (0 to 1) above which speech begins.
     """
     ear, runs, samples = Ear(), Runs(threshold), 0
     for piece in _pieces(pcm):
-        check()
-        runs.add(ear.hear(piece if len(piece) == PIECE else _filled_up(piece)))
+        whole = len(piece) < PIECE
+        runs.add(ear.hear(_filled_up(piece) if whole else piece))
         samples += len(piece)
-        told(samples)
-    return runs.until(samples)
+        yield runs.until(samples) if whole else runs.so_far()
 
 
 def _pieces(pcm: Sounding) -> Iterator[Samples]:
@@ -117,11 +126,15 @@ class Runs:
                 self._rest(self._start)
             self._at += FRAME
 
-    def until(self, samples: int) -> list[Run]:
-        """Return the runs of a recording that ends after so many samples."""
+    def so_far(self) -> Heard:
+        """Return what is known for certain: of a run that has begun and not ended, where it begins."""
+        return Heard(self._at, [*self._found], self._at if self._start is None else self._start)
+
+    def until(self, samples: int) -> Heard:
+        """Return what is heard of a recording that ends after so many samples."""
         if self._start is None or self._start >= samples:
-            return self._found
-        return [*self._found, Run(self._start, samples)]
+            return Heard(samples, [*self._found], NEVER)
+        return Heard(samples, [*self._found, Run(self._start, samples)], NEVER)
 
     def _rest(self, start: int) -> None:
         self._pause = self._at if self._pause is None else self._pause

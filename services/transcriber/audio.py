@@ -1,24 +1,24 @@
-"""Sound out of the prepared recording, by byte range."""
+"""Sound out of the prepared recording."""
 
 import numpy as np
 
 from services.transcriber.speech import Samples
+from shared import pcm
 from shared.blobs import Blobs, NoSuchObject
 from shared.mesh.outcomes import GiveUp
 from shared.transcript import SAMPLE_RATE, Span
 
-SAMPLE_BYTES = 2
 FULL_SCALE = 32768.0
 
 
-async def read(blobs: Blobs, pcm: str, span: Span) -> Samples:
-    """Return the samples of a span of the object `pcm` (s16le, mono, 16 kHz), fewer at its end.
+async def read(blobs: Blobs, prefix: str, span: Span) -> Samples:
+    """Return the samples of a span of the sound under the prefix, fewer at its end.
 
-    Raises GiveUp if the object is gone: nothing brings it back but the recording itself.
+    Raises GiveUp if the sound is gone: nothing brings it back but the recording itself.
     """
-    start, end = (SAMPLE_BYTES * round(at * SAMPLE_RATE) for at in (span.start, span.end))
+    start, end = (pcm.SAMPLE_BYTES * round(at * SAMPLE_RATE) for at in (span.start, span.end))
     try:
-        data = await blobs.read(pcm, start, end)
+        data = await pcm.read(blobs, prefix, start, end)
     except NoSuchObject as gone:
         raise GiveUp(f"the prepared audio is gone ({gone}); submit the recording as a new job") from gone
     return np.frombuffer(data, "<i2").astype(np.float32) / FULL_SCALE

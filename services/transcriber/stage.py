@@ -10,7 +10,7 @@ from services.transcriber.sentences import placed, sentences
 from services.transcriber.speech import Engine, Language, Samples, Window
 from shared.blobs import Blobs
 from shared.mesh.work import Work
-from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Prepared, Segment, Span
+from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Cut, Segment, Span
 
 
 async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
@@ -19,17 +19,17 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     Raises GiveUp if the prepared audio is gone, or the model is not served or does not know the language;
     Stopped, within one batch of windows, once `work.stop` is set.
     """
-    prepared = work.outputs(Prepared)[0]
-    chunk = prepared.chunks[work.step.part]
+    cut = work.outputs(Cut)[0]
+    chunk = cut.chunks[work.step.part]
     work.weigh(len(chunk.windows))
     model = engine.serving(work.job.options.model)
-    language = await spoken(work, prepared, engine, blobs)
+    language = await spoken(work, cut, engine, blobs)
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
     options, warnings = await asyncio.to_thread(engine.fit, model, work.job.options)
     work.check()
-    samples = await read(blobs, prepared.pcm, chunk)
+    samples = await read(blobs, cut.pcm, chunk)
     window = partial(
         Window,
         language=language.code,

@@ -11,6 +11,7 @@ import av
 import services.diarizer.stage
 import services.downloader.sound
 import services.transcriber.audio
+from shared import pcm
 from shared.transcript import Prepared
 from tests.bench.client import TENANT
 from tests.bench.front_desk import FrontDesk
@@ -33,9 +34,9 @@ async def run(size: Size) -> Measured:
             prepared = await desk.prepare(desk.work(KEY))
         await _read(desk, prepared, spent)
         began = time.thread_time()
-        pcm = plainly_decoded(path.read_bytes())
+        plain = plainly_decoded(path.read_bytes())
         peer = time.thread_time() - began
-        assert pcm == await desk.blobs.get(prepared.pcm)
+        assert plain == await pcm.read(desk.blobs, prepared.pcm, 0, len(plain))
         measured.add(sum(spent.values()), peer, sum(spent.values()) / peer)
     measured.beside = {"audio": f"{seconds:g} s of mp3, {pairs} times", "decodes a job": 1, "samples": "the same"}
     measured.beside |= {f"s in {name}": f"{each:.3f}" for name, each in spent.items()}
@@ -44,15 +45,15 @@ async def run(size: Size) -> Measured:
 
 def plainly_decoded(recording: bytes) -> bytes:
     """Return 16 kHz mono s16 samples, made with PyAV as its documentation does it."""
-    pcm, resampler = io.BytesIO(), av.AudioResampler(format="s16", layout="mono", rate=RATE)
+    plain, resampler = io.BytesIO(), av.AudioResampler(format="s16", layout="mono", rate=RATE)
     with av.open(io.BytesIO(recording)) as container:
         for frame in container.decode(audio=0):
             frame.pts = None
             for resampled in resampler.resample(frame):
-                pcm.write(resampled.to_ndarray().tobytes())
+                plain.write(resampled.to_ndarray().tobytes())
     for resampled in resampler.resample(None):
-        pcm.write(resampled.to_ndarray().tobytes())
-    return pcm.getvalue()
+        plain.write(resampled.to_ndarray().tobytes())
+    return plain.getvalue()
 
 
 async def _read(desk: FrontDesk, prepared: Prepared, spent: dict[str, float]) -> None:

@@ -14,7 +14,7 @@ from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.settings import Settings, load
 from shared.topology import Stage
-from shared.transcript import SAMPLE_RATE, ChunkText, Prepared, Segment
+from shared.transcript import SAMPLE_RATE, ChunkText, Cut, Segment
 
 SPEED = 1_000
 """Seconds of sound in a second."""
@@ -30,10 +30,10 @@ COMMANDS = {
 
 async def sleep(work: Work, blobs: Blobs, engine: asyncio.Lock) -> ChunkText:
     """Read the chunk's sound as the transcriber does, and take the engine for as long as it would need."""
-    prepared = work.outputs(Prepared)[0]
-    chunk = prepared.chunks[work.step.part]
+    cut = work.outputs(Cut)[0]
+    chunk = cut.chunks[work.step.part]
     work.weigh(1)
-    samples = await read(blobs, prepared.pcm, chunk)
+    samples = await read(blobs, cut.pcm, chunk)
     async with engine:
         await asyncio.sleep(len(samples) / SAMPLE_RATE / SPEED)
     said = Segment(start=chunk.start, end=chunk.end, text="zzz")

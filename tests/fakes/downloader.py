@@ -1,5 +1,6 @@
 """A downloader with a store of its own, and servers that answer as they are told."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_network
 from pathlib import Path
@@ -70,3 +71,32 @@ def giving(body: bytes, status: int = 200, headers: dict[str, str] | None = None
 def leading_to(place: str) -> Answer:
     """Return an answer that redirects."""
     return giving(b"", 302, {"Location": place})
+
+
+def in_two(body: bytes, onward: asyncio.Event, stated: bool = True) -> Answer:
+    """Return an answer that gives the first half, and the second when it is told to."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))} if stated else {})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        await onward.wait()
+        await response.write(body[len(body) // 2 :])
+        return response
+
+    return answer
+
+
+def broken_off(body: bytes, onward: asyncio.Event) -> Answer:
+    """Return an answer that gives the first half, and ends the connection when it is told to."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
+        await response.prepare(request)
+        await response.write(body[: len(body) // 2])
+        await onward.wait()
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    return answer

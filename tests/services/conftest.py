@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from shared.blobs import ObjectStore
 from shared.models import ModelStore
 from tests.fakes.downloader import Answer, Serve
-from tests.recordings import SAMPLE
+from tests.recordings import SAMPLE, lay_down
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +30,9 @@ def pcm() -> bytes:
 
 @pytest.fixture
 async def blobs(pcm: bytes) -> ObjectStore:
-    """Return an object store with the sample's PCM object in it."""
+    """Return an object store with the sample's PCM in it."""
     store = ObjectStore("memory://")
-    await store.put("pcm", pcm)
+    await lay_down(store, "pcm", pcm)
     return store
 
 

@@ -32,6 +32,7 @@ from shared.models import ModelStore, ModelUnavailable, NoSuchModel
 from shared.options import Options
 from shared.topology import Lane, Stage
 from shared.transcript import SAMPLE_RATE, Chunk, HeardPiece, Prepared, Turn
+from tests.recordings import lay_down
 
 # Only now, as the engine's imports make pyannote.audio importable.
 from pyannote.audio.core.task import Problem, Resolution, Specifications  # isort: skip
@@ -78,7 +79,7 @@ def work(samples: int, part: int = 0, pieces: tuple[HeardPiece, ...] = (), **opt
 async def blobs(pcm: bytes) -> ObjectStore:
     """An object store in memory that holds the recording."""
     store = ObjectStore("memory://")
-    await store.put("p", pcm)
+    await lay_down(store, "p", pcm)
     return store
 
 

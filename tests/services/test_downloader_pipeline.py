@@ -11,16 +11,16 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from aiohttp import web
 
 from services.downloader import plan
 from services.downloader.decode import decode
 from services.downloader.stage import RECEIVED
 from services.downloader.voice import speech
+from shared import pcm
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.options import Source
 from shared.transcript import SAMPLE_RATE
-from tests.fakes.downloader import Answer, Desk, Serve
+from tests.fakes.downloader import Desk, Serve, broken_off, in_two
 from tests.recordings import RATE, looped, samples
 
 TIMES = 5
@@ -51,20 +51,6 @@ def encoded(kind: str, codec: str) -> bytes:
     return file.getvalue()
 
 
-def in_two(body: bytes, onward: asyncio.Event, stated: bool = True) -> Answer:
-    """Return an answer that gives the first half, and the second when it is told to."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(body))} if stated else {})
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        await onward.wait()
-        await response.write(body[len(body) // 2 :])
-        return response
-
-    return answer
-
-
 def when(fraction: float, event: asyncio.Event) -> Callable[[float], None]:
     """Return what hears progress, from any thread, and sets the event once it exceeds the fraction."""
     loop = asyncio.get_running_loop()
@@ -86,13 +72,13 @@ async def test_side_by_side_makes_what_one_after_the_other_makes(
         onward.set()
     work = desk.work(Source(url=await serve(in_two(body, onward, stated))))
     made = await desk.prepare(replace(work, progress=when(RECEIVED / 4, onward)))
-    pcm = io.BytesIO()
-    sound = decode(io.BytesIO(body), pcm, 1_000, quiet, quiet)
+    whole = io.BytesIO()
+    sound = decode(io.BytesIO(body), whole, 1_000, quiet, quiet)
     asked = work.job.options.vad
-    runs = speech(io.BytesIO(pcm.getvalue()), asked.threshold, quiet, quiet)
-    assert await desk.blobs.get(made.pcm) == pcm.getvalue()
+    *_, heard = speech(io.BytesIO(whole.getvalue()), asked.threshold)
+    assert await pcm.read(desk.blobs, made.pcm, 0, len(whole.getvalue())) == whole.getvalue()
     assert await desk.blobs.get(made.original) == body
-    assert made.chunks == plan.chunks(runs, sound.samples, asked, 30)
+    assert made.chunks == plan.chunks(heard.runs, sound.samples, asked, 30)
     assert (made.duration, made.warnings) == (sound.samples / SAMPLE_RATE, sound.warnings)
     assert len(made.chunks) >= TIMES
 
@@ -142,17 +128,7 @@ async def test_a_body_that_breaks_off_while_it_is_decoded_leaves_nothing(tmp_pat
     """Half a recording is asked for again, and neither half of its bytes nor half of its sound is kept."""
     body = looped(tmp_path / "talk.wav", 8, 0.0).read_bytes()
     onward, desk = asyncio.Event(), Desk(tmp_path)
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": str(len(body))})
-        await response.prepare(request)
-        await response.write(body[: len(body) // 2])
-        await onward.wait()
-        assert request.transport is not None
-        request.transport.close()
-        return response
-
-    work = desk.work(Source(url=await serve(answer)))
+    work = desk.work(Source(url=await serve(broken_off(body, onward))))
     with pytest.raises(TryLater, match="could not be fetched"):
         await desk.prepare(replace(work, progress=when(RECEIVED / 2 + 0.01, onward)))
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from services.downloader.stage import RECEIVED, SILENT
+from shared import pcm
 from shared.mesh.outcomes import GiveUp, Stopped
 from shared.options import Source
 from tests.fakes.downloader import Desk, Serve, giving
-from tests.recordings import SAMPLE, samples, write_wav
+from tests.recordings import RATE, SAMPLE, samples, write_wav
 
 
 async def test_a_recording_is_fetched_decoded_and_cut(tmp_path: Path, serve: Serve) -> None:
@@ -21,9 +22,9 @@ async def test_a_recording_is_fetched_decoded_and_cut(tmp_path: Path, serve: Ser
     desk, whole, heard = Desk(tmp_path), SAMPLE.read_bytes(), list[float]()
     work = replace(desk.work(Source(url=await serve(giving(whole)))), progress=heard.append, attempt=3)
     made = await desk.prepare(work)
-    assert made.pcm == f"jobs/acme/{work.job.id}/pcm.3.s16"
+    assert made.pcm == f"jobs/acme/{work.job.id}/pcm.3"
     assert await desk.blobs.get(made.original) == whole
-    assert await desk.blobs.get(made.pcm) == samples().tobytes()
+    assert await pcm.read(desk.blobs, made.pcm, 0, 30 * pcm.SAMPLE_BYTES * RATE) == samples().tobytes()
     assert (made.sha256, made.bytes) == (hashlib.sha256(whole).hexdigest(), len(whole))
     assert (made.duration, made.warnings, len(made.chunks)) == (30.0, (), 1)
     assert 6 < made.chunks[0].windows[0].start < 8

@@ -27,19 +27,20 @@ SHORT = (Span(start=6.5, end=10.0),)
 
 
 async def test_every_chunk_of_a_job_gets_the_same_language(blobs: ObjectStore) -> None:
-    """Whichever chunk asks first, the engine listens to the same first speech of the recording."""
+    """Whichever chunk asks first, and however much of the plan it sees, the engine listens to the first chunk's."""
     chunks = chunk(0, *SHORT), chunk(1, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))
     heard: list[Samples] = []
-    texts = [await transcribe(work(*chunks, part=part), parrot(heard), blobs) for part in (0, 1)]
+    seen = (chunks[:1], 0), (chunks, 1)
+    texts = [await transcribe(work(*known, part=part), parrot(heard), blobs) for known, part in seen]
     assert {(text.language, text.language_probability) for text in texts} == {("cy", 0.75)}
     assert np.array_equal(heard[0], heard[1])
-    assert len(heard[0]) == pytest.approx((3.5 + 1.7 + 3.4) * 16_000, abs=3)
+    assert len(heard[0]) == 3.5 * 16_000
 
 
 def test_a_long_recording_is_listened_to_for_a_minute_at_the_most() -> None:
-    """The first windows across chunks are taken until a minute is full, the last one cut."""
-    chunks = tuple(chunk(i, Span(start=i * 40.0, end=i * 40.0 + 25.0)) for i in range(4))
-    spans = opening(work(*chunks).outputs(Prepared)[0])
+    """The first chunk's windows are taken until a minute is full, the last one cut."""
+    windows = (Span(start=i * 40.0, end=i * 40.0 + 25.0) for i in range(4))
+    spans = opening(work(chunk(0, *windows)).outputs(Prepared)[0])
     assert sum(span.end - span.start for span in spans) == LISTEN_SECONDS
     assert spans[-1] == Span(start=80.0, end=90.0)
 
@@ -64,18 +65,18 @@ async def test_a_recording_without_speech_has_no_text_and_an_undetermined_langua
 
 async def test_lost_audio_ends_the_step_for_good() -> None:
     """Nothing under the PCM key is a GiveUp that says what is missing and what to do."""
-    with pytest.raises(GiveUp, match=r"nothing under 'pcm'.*submit the recording as a new job"):
+    with pytest.raises(GiveUp, match=r"nothing under 'pcm/00000.s16'.*submit the recording as a new job"):
         await transcribe(work(chunk(0, *SHORT), language="en"), parrot(), ObjectStore("memory://"))
 
 
 async def test_only_the_bytes_of_the_chunk_are_read(blobs: ObjectStore) -> None:
-    """The object is read from the chunk's first sample to its last, and progress ends at one."""
+    """The sound is read from the chunk's first sample to its last, and progress ends at one."""
     read = Mock(wraps=blobs.read)
     told: list[float] = []
     plan = work(chunk(0, *SHORT), language="en")
     listening = Work(plan.job, plan.step, inputs=plan.inputs, progress=told.append)
     await transcribe(listening, parrot(), SimpleNamespace(read=read))
-    read.assert_called_once_with("pcm", 6.5 * 32_000, 10 * 32_000)
+    read.assert_called_once_with("pcm/00000.s16", 6.5 * 32_000, 10 * 32_000)
     assert told == [1.0]
 
 

@@ -1,0 +1,36 @@
+"""The prepared sound in the object store: s16le, mono, 16 kHz, in slices of two minutes, one object each.
+
+An object becomes visible only when it is whole. In slices, what is prepared of a recording can be read while the rest
+of it still comes in.
+"""
+
+import asyncio
+
+from shared.blobs import Blobs
+from shared.transcript import SAMPLE_RATE
+
+SAMPLE_BYTES = 2
+
+SLICE_SECONDS = 120
+"""3.84 MB: less than a chunk, for the first of which transcribers wait, and few objects for many hours."""
+
+SLICE_BYTES = SLICE_SECONDS * SAMPLE_RATE * SAMPLE_BYTES
+
+
+def slice_key(pcm: str, number: int) -> str:
+    """Return the key of a slice of the recording whose sound lies under the prefix `pcm`."""
+    return f"{pcm}/{number:05d}.s16"
+
+
+async def read(blobs: Blobs, pcm: str, start: int, end: int) -> bytes:
+    """Return bytes `start` (inclusive) to `end` (exclusive) of the sound under the prefix `pcm`.
+
+    They are fewer where the last slice ends before; raises NoSuchObject if a slice between the two is missing.
+    """
+    numbers = range(start // SLICE_BYTES, -(-end // SLICE_BYTES))
+    return b"".join(await asyncio.gather(*(_part(blobs, pcm, number, start, end) for number in numbers)))
+
+
+async def _part(blobs: Blobs, pcm: str, number: int, start: int, end: int) -> bytes:
+    first = number * SLICE_BYTES
+    return await blobs.read(slice_key(pcm, number), max(start - first, 0), min(end - first, SLICE_BYTES))
