@@ -13,7 +13,7 @@ from shared.topology import CANCEL_KEY, Stage
 from tests.chaos.books import Books, balance, ended
 from tests.chaos.campaign import Campaign, until
 from tests.chaos.engines import SLOW
-from tests.chaos.failpoints import NAMES
+from tests.chaos.failpoints import ANNOUNCING, NAMES
 from tests.chaos.load import Load
 from tests.chaos.recordings import TENANT
 
@@ -34,7 +34,7 @@ async def usual(load: Load) -> Expected:
 
 
 async def long(load: Load) -> Expected:
-    """Submit a job whose outputs are too large for its document."""
+    """Submit a job whose outputs are too large for its document, and whose chunks are announced."""
     await load.submit_one(load.campaign.recordings[-1])
     return {}
 
@@ -108,6 +108,7 @@ PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "post.later": broken,
     "post.park": broken,
     "message.nack": drained,
+    **dict.fromkeys(ANNOUNCING, long),
 }
 
 

@@ -7,6 +7,7 @@ import inspect
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from aio_pika.message import IncomingMessage
 
 from shared.jobs.store import JobStore
 from shared.jobs.upkeep import Upkeep
+from shared.mesh.perform import Held
 from shared.mesh.post import AmqpPost
+from shared.mesh.run import Executor
+from shared.transcript import Cut
 
 READS = {"find", "outputs", "history", "running", "next_waiting", "ping", "count"}
 PLUMBING = {"open", "close", "publish"}
@@ -26,6 +30,11 @@ def _methods(kind: type) -> list[str]:
     return [name for name in named if not name.startswith("_") and name not in READS | PLUMBING]
 
 
+ANNOUNCING = tuple(
+    f"announcing.{place}" for place in ("store.put_output", "store.save", "post.step", "store.published")
+)
+"""Places that a downloader passes for what it announces, besides passing them for what it commits."""
+
 NAMES = [
     f"{place}:{when}"
     for place in (
@@ -33,10 +42,15 @@ NAMES = [
         *(f"upkeep.{name}" for name in _methods(Upkeep)),
         *(f"post.{name}" for name in _methods(AmqpPost)),
         *("message.ack", "message.nack"),
+        *ANNOUNCING,
     )
     for when in ("before", "after")
 ]
 """Every failpoint: a new method of the store or the post has its own."""
+
+
+announcing = ContextVar("announcing", default=False)
+"""Whether what is written and published is an announcement."""
 
 
 class Failpoints:
@@ -73,9 +87,12 @@ class Failpoints:
         """Return the call with a failpoint on either side."""
 
         async def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.check(f"{name}:before")
+            names = (name, f"announcing.{name}") if announcing.get() else (name,)
+            for each in names:
+                self.check(f"{each}:before")
             result = await call(*args, **kwargs)
-            self.check(f"{name}:after")
+            for each in names:
+                self.check(f"{each}:after")
             return result
 
         return guarded
@@ -84,6 +101,19 @@ class Failpoints:
         """Put failpoints around the part's methods that its kind names, but for those that only read."""
         for name in _methods(kind):
             setattr(part, name, self.around(f"{place}.{name}", getattr(part, name)))
+
+    def guard_announcements(self) -> None:
+        """Have this process know when what it writes and publishes is an announcement."""
+        announce = Executor.announce
+
+        async def known(executor: Executor, held: Held, part: Cut) -> None:
+            token = announcing.set(True)
+            try:
+                await announce(executor, held, part)
+            finally:
+                announcing.reset(token)
+
+        Executor.announce = known  # type: ignore[method-assign]  # the one place that says what is announced
 
     def guard_messages(self) -> None:
         """Put failpoints around every message's settling in this process."""

@@ -46,6 +46,7 @@ class ChaosParts(Parts):
         failpoints.guard(self.store, "store", JobStore)
         failpoints.guard(self.post, "post", AmqpPost)
         failpoints.guard_messages()
+        failpoints.guard_announcements()
         notes = Notes(folder)
         notes.guard_saves(self.store)
         notes.guard_messages()

@@ -1,5 +1,6 @@
 """The campaign's failpoints: none is forgotten, and each kills one process once."""
 
+import asyncio
 import inspect
 import signal
 import sys
@@ -12,7 +13,7 @@ from deploy.local.commands import ROOT
 from shared.jobs.mongo import MongoStore
 from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.post import AmqpPost, Post
-from tests.chaos.failpoints import NAMES, PLUMBING, READS, Failpoints
+from tests.chaos.failpoints import ANNOUNCING, NAMES, PLUMBING, READS, Failpoints, announcing
 
 pytestmark = pytest.mark.chaos
 
@@ -42,6 +43,26 @@ def test_all_that_a_worker_may_say_and_every_settling_has_its_failpoints() -> No
     """The protocol of the post is part of the real one, and messages are acked and given back."""
     said = {name for name, found in vars(Post).items() if inspect.iscoroutinefunction(found)}
     assert {f"post.{name}:before" for name in said} | {"message.ack:after", "message.nack:after"} <= {*NAMES}
+
+
+def test_all_that_an_announcement_writes_and_publishes_has_failpoints_of_its_own(tmp_path: Path) -> None:
+    """A crash can be asked for there and nowhere else, though a commit passes the same parts."""
+    assert {name.removeprefix("announcing.") for name in ANNOUNCING} <= {name.partition(":")[0] for name in NAMES}
+    failpoints, checked = Failpoints(tmp_path), list[str]()
+    failpoints.check = checked.append  # type: ignore[method-assign]  # nobody is to die of this
+
+    async def call() -> None:
+        """Do nothing."""
+
+    save = failpoints.around("store.save", call)
+    asyncio.run(save())
+    token = announcing.set(True)
+    asyncio.run(save())
+    announcing.reset(token)
+    names = ("store.save", "announcing.store.save")
+    assert checked == [f"store.save:{when}" for when in ("before", "after")] + [
+        f"{name}:{when}" for when in ("before", "after") for name in names
+    ]
 
 
 @pytest.mark.parametrize(("when", "called"), [("before", b""), ("after", b"called\n")])
