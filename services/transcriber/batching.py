@@ -28,8 +28,9 @@ GATHERING_SECONDS = 0.05
 class Batcher(Generic[R]):
     """Decodes on as many `streams` at once, up to `width` windows in each.
 
-    A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
-    that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
+    A window whose text is in doubt waits once more: as a whole one if it was trimmed, else by itself. A batch that
+    fails is done again window by window, so that one bad window fails alone; one that does not fit into memory is
+    halved, and so is every batch after it.
     `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
     whenever a stream has nothing to do.
     """
@@ -119,8 +120,12 @@ class Batcher(Generic[R]):
     def _doubted(self, item: Item[R], why: Doubt) -> None:
         REDONE.labels(why.reason).inc()
         log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
-        item.doubted = True
-        self._again([item])
+        if whole := item.ready.whole():
+            item.retake(whole)
+            self._put_back([item])
+        else:
+            item.doubted = True
+            self._again([item])
 
     def _failed(self, batch: list[Item[R]], failure: Exception) -> None:
         if len(batch) == 1:

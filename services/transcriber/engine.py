@@ -78,7 +78,7 @@ class WhisperEngine:
             layout = fastest(file, [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
-        self._batcher = Batcher[Ready](Hearing(settings.transcriber_slack), layout.streams, width, self._idle)
+        self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
@@ -112,7 +112,8 @@ class WhisperEngine:
         whisper = self._models.loaded(model) or await loop.run_in_executor(self._loads, self._models.get, model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
-        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper))
+        slack = self._settings.transcriber_slack
+        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper, slack))
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:

@@ -20,8 +20,8 @@ class TranscriberSettings(Settings):
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
     besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
-    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds behind the
-    longest window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
+    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds or a little
+    more of silence behind a window; 30: always all that it can see, which is dearer and no better (decision 0015).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"
@@ -29,5 +29,5 @@ class TranscriberSettings(Settings):
     transcriber_streams: int = Field(0, ge=0, le=64)
     transcriber_threads: int = Field(0, ge=0, le=256)
     transcriber_batch: int = Field(0, ge=0, le=128)
-    transcriber_slack: float = Field(30.0, ge=2, le=30)
+    transcriber_slack: float = Field(5.0, ge=5, le=30)
     transcriber_device: Literal["auto", "cpu", "cuda"] = "auto"

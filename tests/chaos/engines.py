@@ -48,6 +48,9 @@ class Sound:
         """All windows are alike."""
         return "sound"
 
+    def whole(self) -> None:
+        """Nothing is trimmed."""
+
 
 @dataclass(frozen=True)
 class Hearing:
