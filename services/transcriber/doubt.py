@@ -15,7 +15,7 @@ LOG_PROBABILITY = -1.0
 """An average below this means that the model guessed."""
 
 TRIMMED_LOG_PROBABILITY = -0.7
-"""The same for a window of which the model saw less than it can: seeing all of it costs less than a wrong word."""
+"""The same for a window of which the model saw less than it can, so that there is more to see (decision 0015)."""
 
 NO_SPEECH = 0.6
 """Above this, and with a guess for a text, nothing was said."""

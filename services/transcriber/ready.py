@@ -77,7 +77,7 @@ def seen(seconds: float, slack: float) -> int:
 def _mel(whisper: Any, samples: Samples, seconds: int) -> NDArray[np.float32]:
     """Return so many seconds' log-mel spectrogram, silence behind the sound: what Whisper was trained on.
 
-    faster-whisper itself pads the spectrogram with zeros, which sound like noise.
+    faster-whisper itself pads the spectrogram with zeros, which sound like noise (decision 0015).
     """
     sound = samples[: seconds * SAMPLE_RATE]
     mel: NDArray[np.float32] = whisper.feature_extractor(sound, padding=seconds * SAMPLE_RATE - len(sound))
