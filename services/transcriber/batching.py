@@ -24,9 +24,12 @@ log = logging.getLogger(__name__)
 GATHERING_SECONDS = 0.05
 """How long an idle stream waits for a batch to fill up: claims and reads of several jobs come within that."""
 
+MOST_WINDOWS = 128
+"""Windows in a batch at the most."""
+
 
 class Batcher(Generic[R]):
-    """Decodes on as many `streams` at once, up to `width` windows in each.
+    """Decodes on as many `streams` at once, up to `width` whole windows in each, or more that are trimmed.
 
     A window whose text is in doubt waits once more: as a whole one if it was trimmed, else by itself. A batch that
     fails is done again window by window, so that one bad window fails alone; one that does not fit into memory is
@@ -45,12 +48,18 @@ class Batcher(Generic[R]):
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
         self._busy = 0
+        self._fits = 1
+        self._most = MOST_WINDOWS
         self._due = 0.0
 
     @property
     def free(self) -> int:
-        """How many windows could be begun at once."""
-        return self.width * (self.streams - self._busy)
+        """How many windows could be begun at once, if they are as long as those of the batch before."""
+        return self._room(self._fits) * (self.streams - self._busy)
+
+    def _room(self, fits: int) -> int:
+        """Return how many windows a batch may hold, of which so many take no longer than a whole one."""
+        return min(self.width * fits, self._most)
 
     async def write_down(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
@@ -91,7 +100,9 @@ class Batcher(Generic[R]):
             item.settle(Stopped(f"{item.chunk} was stopped while it waited"))
         # Streams that have nothing to do share what there is: two halves side by side are done sooner than a whole.
         share = ceil(len(self._waiting) / (self.streams - self._busy))
-        return self._waiting.take(min(share, self.width))
+        if first := self._waiting.first():
+            self._fits = first.ready.fits
+        return self._waiting.take(min(share, self._room(self._fits)))
 
     async def _run(self, batch: list[Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
@@ -131,8 +142,9 @@ class Batcher(Generic[R]):
         if len(batch) == 1:
             batch[0].settle(failure)
         elif too_large(failure):
-            self.width = min(self.width, len(batch) // 2)
-            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
+            self._most = len(batch) // 2
+            self.width = min(self.width, self._most)
+            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
             self._put_back(batch)
         else:
             log.warning("%d windows failed together and are done one by one: %r", len(batch), failure)

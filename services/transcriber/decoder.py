@@ -19,6 +19,10 @@ class Ready(Protocol):
     @property
     def kind(self) -> Hashable: ...  # noqa: D102 - as above
 
+    @property
+    def fits(self) -> int:
+        """How many of it take no longer than a whole window does."""
+
     def whole(self) -> Self | None:
         """Return the window with all that a model can see of it, or None if it has that already."""
 

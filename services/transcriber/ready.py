@@ -56,6 +56,13 @@ class Ready:
         return self.whisper, self.window.options.beam_size, len(self.prompt), self.mel.shape[-1]
 
     @property
+    def fits(self) -> int:
+        """How many of it take a CPU no longer than a whole window does; a GPU has not been measured."""
+        if self.mel is None or self.whisper.model.device == "cuda":
+            return 1
+        return int(FULL_SECONDS * FRAMES // self.mel.shape[-1])
+
+    @property
     def trimmed(self) -> bool:
         """Whether a model sees less of it than it could."""
         return self.mel is not None and self.mel.shape[-1] < FULL_SECONDS * FRAMES

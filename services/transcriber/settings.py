@@ -19,9 +19,10 @@ class TranscriberSettings(Settings):
     """Which Whisper models this deployment serves and what they run on.
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
-    besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
-    `transcriber_threads` threads; 0: chosen to suit the machine. A model sees `transcriber_slack` seconds or a little
-    more of silence behind a window; 30: always all that it can see, which is dearer and no better (decision 0015).
+    besides. `transcriber_streams` batches of up to `transcriber_batch` whole windows, or as many short ones as take no
+    longer, are decoded at once, each on `transcriber_threads` threads; 0: chosen to suit the machine. A model sees
+    `transcriber_slack` seconds or a little more of silence behind a window; 30: always all that it can see, which is
+    dearer, and better only with the smallest models (decision 0015).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"

@@ -48,6 +48,11 @@ class Sound:
         """All windows are alike."""
         return "sound"
 
+    @property
+    def fits(self) -> int:
+        """All are whole."""
+        return 1
+
     def whole(self) -> None:
         """Nothing is trimmed."""
 

@@ -86,6 +86,7 @@ def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatc
     assert encode.call_args.args[0].shape[-1] == 1000
     assert "hello" in text[0].text.lower()
     assert short.kind == alike.kind != long.kind
+    assert (short.fits, long.fits) == (3, 2)
     assert [seen(seconds, 5) for seconds in (0.1, 5.0, 5.1, 24.9, 29.0)] == [10, 10, 15, 30, 30]
     assert seen(2.0, FULL_SECONDS) == FULL_SECONDS
 
