@@ -30,7 +30,7 @@ ENGINE_WINDOWS = Histogram(
     "Windows that shared a call of the speech model",
     buckets=(1, 2, 3, 4, 6, 8, 12, 16, 32, 64),
 )
-REDONE = Counter("scribe_engine_redone_total", "Windows decoded again by themselves, by what was wrong", ["reason"])
+REDONE = Counter("scribe_engine_redone_total", "Windows decoded again, by what was wrong", ["reason"])
 
 
 @contextmanager

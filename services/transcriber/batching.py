@@ -24,12 +24,16 @@ log = logging.getLogger(__name__)
 GATHERING_SECONDS = 0.05
 """How long an idle stream waits for a batch to fill up: claims and reads of several jobs come within that."""
 
+MOST_WINDOWS = 128
+"""Windows in a batch at the most."""
+
 
 class Batcher(Generic[R]):
-    """Decodes on as many `streams` at once, up to `width` windows in each.
+    """Decodes on as many `streams` at once, up to `width` whole windows in each, or more that are trimmed.
 
-    A window whose text is in doubt waits once more, by itself. A batch that fails is done again window by window, so
-    that one bad window fails alone; one that does not fit into memory is halved, and so is every batch after it.
+    A window whose text is in doubt waits once more: as a whole one if it was trimmed, else by itself. A batch that
+    fails is done again window by window, so that one bad window fails alone; one that does not fit into memory is
+    halved, and so is every batch after it.
     `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
     whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does not fit.
     """
@@ -49,12 +53,18 @@ class Batcher(Generic[R]):
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
         self._busy = 0
+        self._fits = 1
+        self._most = MOST_WINDOWS
         self._due = 0.0
 
     @property
     def free(self) -> int:
-        """How many windows could be begun at once."""
-        return self.width * (self.streams - self._busy)
+        """How many windows could be begun at once, if they are as long as those of the batch before."""
+        return self._room(self._fits) * (self.streams - self._busy)
+
+    def _room(self, fits: int) -> int:
+        """Return how many windows a batch may hold, of which so many take no longer than a whole one."""
+        return min(self.width * fits, self._most)
 
     async def write_down(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
@@ -95,7 +105,9 @@ class Batcher(Generic[R]):
             item.settle(Stopped(f"{item.chunk} was stopped while it waited"))
         # Streams that have nothing to do share what there is: two halves side by side are done sooner than a whole.
         share = ceil(len(self._waiting) / (self.streams - self._busy))
-        return self._waiting.take(min(share, self.width))
+        if first := self._waiting.first():
+            self._fits = first.ready.fits
+        return self._waiting.take(min(share, self._room(self._fits)))
 
     async def _run(self, batch: list[Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
@@ -124,15 +136,20 @@ class Batcher(Generic[R]):
     def _doubted(self, item: Item[R], why: Doubt) -> None:
         REDONE.labels(why.reason).inc()
         log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
-        item.doubted = True
-        self._again([item])
+        if whole := item.ready.whole():
+            item.retake(whole)
+            self._put_back([item])
+        else:
+            item.doubted = True
+            self._again([item])
 
     def _failed(self, batch: list[Item[R]], failure: Exception) -> None:
         if len(batch) == 1:
             batch[0].settle(failure)
         elif too_large(failure):
-            self.width = min(self.width, len(batch) // 2)
-            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self.width, failure)
+            self._most = len(batch) // 2
+            self.width = min(self.width, self._most)
+            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
             self._narrowed(self.width)
             self._put_back(batch)
         else:

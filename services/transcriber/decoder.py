@@ -1,7 +1,7 @@
 """What the batches are given to: whatever hears windows that were made ready for it."""
 
 from collections.abc import Hashable, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from services.transcriber.doubt import Doubt
 from services.transcriber.speech import Window
@@ -18,6 +18,13 @@ class Ready(Protocol):
 
     @property
     def kind(self) -> Hashable: ...  # noqa: D102 - as above
+
+    @property
+    def fits(self) -> int:
+        """How many of it take no longer than a whole window does."""
+
+    def whole(self) -> Self | None:
+        """Return the window with all that a model can see of it, or None if it has that already."""
 
 
 R = TypeVar("R", bound=Ready)

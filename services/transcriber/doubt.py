@@ -14,6 +14,9 @@ COMPRESSION_RATIO = 2.4
 LOG_PROBABILITY = -1.0
 """An average below this means that the model guessed."""
 
+TRIMMED_LOG_PROBABILITY = -0.7
+"""The same for a window of which the model saw less than it can, so that there is more to see (decision 0015)."""
+
 NO_SPEECH = 0.6
 """Above this, and with a guess for a text, nothing was said."""
 
@@ -34,13 +37,16 @@ def silent(log_probability: float, no_speech: float) -> bool:
     return log_probability < LOG_PROBABILITY and no_speech > NO_SPEECH
 
 
-def doubt(tokens: Sequence[int], log_probability: float, compression_ratio: float) -> Doubt | None:
+def doubt(
+    tokens: Sequence[int], log_probability: float, compression_ratio: float, *, trimmed: bool = False
+) -> Doubt | None:
     """Return why the text is doubtful, or None if it is not."""
     if compression_ratio > COMPRESSION_RATIO:
         return Doubt("compression ratio")
     if loops(tokens):
         return Doubt("loop")
-    return Doubt("log-probability") if log_probability < LOG_PROBABILITY else None
+    least = TRIMMED_LOG_PROBABILITY if trimmed else LOG_PROBABILITY
+    return Doubt("log-probability") if log_probability < least else None
 
 
 def loops(tokens: Sequence[int]) -> bool:

@@ -25,6 +25,7 @@ from services.transcriber.layouts import fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
 from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.slack import seconds_behind
 from services.transcriber.speech import Language, Samples, Window
 from shared.mesh.outcomes import GiveUp
 from shared.models import ModelStore
@@ -81,8 +82,7 @@ class WhisperEngine:
             layout = fastest(self._file(width), [layout, *others], load, width)
         self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
         self._models.get(usual)
-        hearing = Hearing(settings.transcriber_slack)
-        self._batcher = Batcher[Ready](hearing, layout.streams, width, self._idle, fits.only)
+        self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
 
     def _file(self, width: int) -> Path:
         """Return the file for what is found out of this machine with batches of that width."""
@@ -120,7 +120,8 @@ class WhisperEngine:
         whisper = self._models.loaded(model) or await loop.run_in_executor(self._loads, self._models.get, model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
-        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper))
+        slack = seconds_behind(model, self._settings.transcriber_slack)
+        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper, slack))
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:

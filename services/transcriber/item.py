@@ -37,6 +37,10 @@ class Item(Generic[R]):
         """Whether nobody waits for the text any more, or it is not to be heard."""
         return self.text.done() or self.ready.window.stop.is_set()
 
+    def retake(self, ready: R) -> None:
+        """Wait as another kind of window: as one of which the model sees more."""
+        self.ready, self.kind = ready, ready.kind
+
     def part(self) -> None:
         """Let it share no call any more."""
         self.kind = self

@@ -27,7 +27,7 @@ COMPUTE_TYPES = {"cuda": ("float16", "int8_float32", "float32"), "cpu": ("int8",
 """By device, the first that it supports is used; GPUs before Volta have no fast float16."""
 
 BATCH = {"cuda": 8, "cpu": 2}
-"""Windows decoded at once: a CPU is as busy with two as with eight (decision 0015), and urgent jobs wait for less."""
+"""Whole windows decoded at once: a CPU gains next to nothing by more (decision 0015), and urgent jobs wait for less."""
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,11 @@ class TranscriberSettings(Settings):
     """Which Whisper models this deployment serves and what they run on.
 
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
-    besides. `transcriber_streams` batches of up to `transcriber_batch` windows are decoded at once, each on
-    `transcriber_threads` threads; 0: chosen to suit the machine. Once a batch does not fit into memory, all that follow
-    are narrower, also after a start with the same settings. A model sees `transcriber_slack` seconds behind the longest
-    window of a batch; 30: always all that it can see, and anything less costs words (decision 0015).
+    besides. `transcriber_streams` batches of up to `transcriber_batch` whole windows, or as many short ones as take no
+    longer, are decoded at once, each on `transcriber_threads` threads; 0: chosen to suit the machine. Once a batch does
+    not fit into memory, all that follow are narrower, also after a start with the same settings. A model sees
+    `transcriber_slack` seconds or a little more of silence behind a window; 30: always all that it can see; None: less
+    only where that was measured to cost no words (`services.transcriber.slack`).
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"
@@ -30,5 +31,5 @@ class TranscriberSettings(Settings):
     transcriber_streams: int = Field(0, ge=0, le=64)
     transcriber_threads: int = Field(0, ge=0, le=256)
     transcriber_batch: int = Field(0, ge=0, le=128)
-    transcriber_slack: float = Field(30.0, ge=2, le=30)
+    transcriber_slack: float | None = Field(None, ge=5, le=30)
     transcriber_device: Literal["auto", "cpu", "cuda"] = "auto"

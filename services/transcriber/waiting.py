@@ -54,6 +54,10 @@ class Waiting(Generic[T]):
         for item in items:
             self._turns.setdefault(item.chunk[0], next(self._tick))
 
+    def first(self) -> T | None:
+        """Return what goes next, if anything waits."""
+        return next(iter(self._next([], 0)), None)
+
     def take(self, width: int) -> list[T]:
         """Return what goes next, `width` items of one kind at the most, and forget it; nothing if nothing waits."""
         taken: list[T] = []

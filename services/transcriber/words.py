@@ -6,6 +6,8 @@ from itertools import groupby
 from math import ceil
 from typing import Any
 
+import numpy as np
+from ctranslate2 import StorageView
 from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio
@@ -75,9 +77,23 @@ def aligned(whisper: Any, encoded: Any, batch: Sequence[Written]) -> Iterator[Se
 
 
 def _alignments(whisper: Any, encoded: Any, batch: Sequence[Written]) -> list[list[dict[str, Any]]]:
-    """Return the words of each window with their times; each language and task has a start sequence of its own."""
-    found: list[list[dict[str, Any]]] = [[] for _ in batch]
+    """Return the words of each window with their times; on a CPU one window after the other, which is the cheaper."""
     frames = [ceil(written.seconds) * whisper.frames_per_second for written in batch]
+    if whisper.model.device == "cuda":
+        return _alignments_at_once(whisper, encoded, batch, frames)
+    sounds = np.asarray(encoded)
+    with in_engine():
+        return [
+            whisper.find_alignment(written.tokenizer, [written.tokens], StorageView.from_array(sound[None]), [long])[0]
+            for written, sound, long in zip(batch, sounds, frames, strict=True)
+        ]
+
+
+def _alignments_at_once(
+    whisper: Any, encoded: Any, batch: Sequence[Written], frames: list[int]
+) -> list[list[dict[str, Any]]]:
+    """Return the same of a batch; each language and task has a start sequence of its own."""
+    found: list[list[dict[str, Any]]] = [[] for _ in batch]
     starts = [written.tokenizer.sot_sequence for written in batch]
     for _, group in groupby(sorted(range(len(batch)), key=starts.__getitem__), key=starts.__getitem__):
         members = set(group)

@@ -17,8 +17,8 @@ STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)
 LIBRARY_DEFAULT = 0
 """The threads that faster-whisper's users get who name none."""
 
-TRIMMED = {"SCRIBE_TRANSCRIBER_SLACK": "5"}
-"""Lets a model see the longest window of a batch and 5 s behind it, not its full 30 s: faster, and worse in words."""
+WHOLE = {"SCRIBE_TRANSCRIBER_SLACK": "30"}
+"""Lets a model see its full 30 s of every window, however short: what trimming must not be worse than in words."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Round:
 
 
 async def run(size: Size) -> Measured:
-    """Return jobs per second of both sides; at full size a second mesh, which trims, takes its turn beside them."""
+    """Return jobs per second of both sides; at full size a second mesh, which trims nothing, has its turn."""
     count, pairs = (6, 1) if size.small else (48, 3)
     recordings = short(size.home, count)
     async with _meshes(size) as meshes, Peer(size.gpu, LIBRARY_DEFAULT) as usual, Peer(size.gpu) as all_cores:
@@ -53,20 +53,20 @@ async def run(size: Size) -> Measured:
             **await _words(meshes[0], recordings, rounds[-1], size),
         }
         if meshes[1:]:
-            trimmed, told = _pairs(rounds, count, mesh=1), await _words(meshes[1], recordings, rounds[-1], size, mesh=1)
-            measured.beside["trimmed to 5 s, off by default"] = _figures(trimmed.ours, trimmed.ratios)
-            measured.beside |= {f"{name}, trimmed": rate for name, rate in told.items()}
+            whole, told = _pairs(rounds, count, mesh=1), await _words(meshes[1], recordings, rounds[-1], size, mesh=1)
+            measured.beside["whole windows"] = _figures(whole.ours, whole.ratios)
+            measured.beside |= {f"{name}, whole windows": rate for name, rate in told.items()}
     return measured
 
 
 @asynccontextmanager
 async def _meshes(size: Size) -> AsyncIterator[list[Bench]]:
-    """Yield the mesh as it is by default; at full size also one that trims, which rests while the others work."""
+    """Yield the mesh as it is by default; at full size also one that trims nothing; one rests while the other works."""
     async with AsyncExitStack() as opened:
         meshes = [await opened.enter_async_context(bench_mesh(size, STAGES))]
         if not size.small:
-            (home := size.home / "trimmed").mkdir()
-            second = bench_mesh(replace(size, home=home), STAGES, environment=TRIMMED)
+            (home := size.home / "whole").mkdir()
+            second = bench_mesh(replace(size, home=home), STAGES, environment=WHOLE)
             meshes.append(await opened.enter_async_context(second))
         yield meshes
 

@@ -48,6 +48,14 @@ class Sound:
         """All windows are alike."""
         return "sound"
 
+    @property
+    def fits(self) -> int:
+        """All are whole."""
+        return 1
+
+    def whole(self) -> None:
+        """Nothing is trimmed."""
+
 
 @dataclass(frozen=True)
 class Hearing:

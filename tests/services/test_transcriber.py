@@ -109,15 +109,19 @@ async def test_a_first_temperature_above_zero_is_sampled_at(
 async def test_a_doubtful_window_is_decoded_again_at_rising_temperatures(
     engine: WhisperEngine, blobs: ObjectStore, generate: Mock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A window the model is unsure of is tried at each temperature of the job; a job with only one keeps the text."""
+    """A window the model is unsure of is seen whole, then tried at each temperature of the job.
+
+    A job with only one keeps the text of the whole window.
+    """
     monkeypatch.setattr(doubt, "LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr(doubt, "TRIMMED_LOG_PROBABILITY", 0.0)
     window = Span(start=12.5, end=14.2)
     once = await transcribe(work(chunk(0, window), language="en", temperature=0.0), engine, blobs)
     assert once.segments
-    assert generate.call_count == 1
+    assert generate.call_count == 2
     await transcribe(work(chunk(0, window), language="en", temperature=[0.0, 0.4]), engine, blobs)
     tried = [call.kwargs.get("sampling_temperature", 0.0) for call in generate.call_args_list]
-    assert tried[1:4] == [0.0, 0.0, 0.4]
+    assert tried[2:6] == [0.0, 0.0, 0.0, 0.4]
 
 
 async def test_noise_gives_no_text(engine: WhisperEngine) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -26,6 +26,11 @@ class Named:
 
     window: Window
     kind: Hashable = "usual"
+    fits: int = 1
+
+    def whole(self) -> "Named | None":
+        """Return a trimmed window as a whole one."""
+        return replace(self, kind="whole") if self.kind == "trimmed" else None
 
 
 def named(job: str, lane: Lane = Lane.NORMAL, kind: Hashable = "usual") -> Named:
@@ -136,6 +141,38 @@ async def test_only_the_window_in_doubt_is_done_again() -> None:
     assert decoder.batches == [["a", "b", "c"]]
     assert decoder.again == ["b"]
     assert REGISTRY.get_sample_value("scribe_engine_redone_total", {"reason": "loop"}) == before + 1
+
+
+async def test_a_trimmed_window_in_doubt_is_done_again_as_a_whole_one_that_may_share_a_call() -> None:
+    """It goes with the whole windows that wait, and by itself only if its text is in doubt even then."""
+    decoder = Scripted(doubtful={"b"})
+    trimmed = [named(job, kind="trimmed") for job in "ab"]
+    assert await asked(Batcher(decoder, 1, 8), *trimmed, named("c", kind="whole")) == [said("a"), said("B"), said("c")]
+    assert decoder.batches == [["a", "b"], ["b", "c"]]
+    assert decoder.again == ["b"]
+
+
+async def test_a_batch_holds_more_windows_where_they_are_short() -> None:
+    """Where two whole windows may share a call, four of half the length may; the next batch is expected to be alike."""
+    decoder = Scripted()
+    batcher = Batcher(decoder, 1, 2)
+    short = [Named(named(job).window, "trimmed", fits=2) for job in "abcde"]
+    assert await asked(batcher, *short) == [said(job) for job in "abcde"]
+    assert decoder.batches == [["a", "b", "c", "d"], ["e"]]
+    assert batcher.free == 4
+
+
+async def test_short_windows_that_do_not_fit_into_memory_are_halved_to_one() -> None:
+    """Halving ends, however many would take the room of a whole window."""
+
+    def fail(jobs: list[str]) -> None:
+        if len(jobs) > 1:
+            raise MemoryError
+
+    decoder = Scripted(fail)
+    short = [Named(named(job).window, "trimmed", fits=2) for job in "abcd"]
+    assert await asked(Batcher(decoder, 1, 2), *short) == [said(job) for job in "abcd"]
+    assert [len(batch) for batch in decoder.batches] == [4, 2, 1, 1, 1, 1]
 
 
 async def test_an_urgent_window_overtakes_all_but_the_batch_that_runs() -> None:

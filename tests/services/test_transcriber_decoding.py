@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from services.transcriber import decoding
-from services.transcriber.decoding import FULL_SECONDS, Hearing
+from services.transcriber.decoding import Hearing
 from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
 from services.transcriber.layouts import Layout
 from services.transcriber.loading import Placement
-from services.transcriber.ready import Ready
+from services.transcriber.ready import FULL_SECONDS, Ready, seen
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.slack import seconds_behind
 from services.transcriber.speech import Window
 from shared.models import ModelStore
 from shared.settings import WrongSettings, load
@@ -30,30 +31,35 @@ def whisper(model_store: ModelStore) -> Any:
     return Placement("cpu", "int8").load(str(model_store.fetch("base")), Layout(1, 1))
 
 
-def pieces(whisper: Any, *asked: dict[str, Any]) -> list[Ready]:
-    """Return pieces of the sample, each asked for as the job it comes from does."""
+def pieces(whisper: Any, *asked: dict[str, Any], slack: float = FULL_SECONDS) -> list[Ready]:
+    """Return pieces of the sample, each asked for as the job it comes from does, with so much silence behind them."""
     sound = samples().astype(np.float32) / 32768
     windows = []
     for (start, end), options in zip(PIECES, asked, strict=False):
         said = new_job(**{"language": "en", "temperature": 0.0, **options}).job.options
         windows.append(Window(sound[int(start * 16_000) : int(end * 16_000)], said.language, "base", said))
-    return [Ready.of(window, whisper) for window in windows]
+    return [Ready.of(window, whisper, slack) for window in windows]
 
 
-def told(texts: Sequence[tuple[Segment, ...] | Doubt]) -> list[list[Any]]:
-    """Return each window's text and the times of its words."""
-    return [
-        [(part.text, [(word.text, word.start, word.end) for word in part.words]) for part in parts] for parts in texts
-    ]
+def told(texts: Sequence[tuple[Segment, ...] | Doubt]) -> list[Any]:
+    """Return each window's text and the times of its words, or the doubt about it."""
+    return [text if isinstance(text, Doubt) else [_told(part) for part in text] for text in texts]
 
 
-def test_windows_of_several_jobs_are_written_down_as_each_would_be_by_itself(whisper: Any) -> None:
-    """At the full 30 s, text and times are the same to the letter, whatever language and task the neighbours have."""
-    ready = pieces(whisper, {}, {"language": "de"}, {"task": "translate"}, {}, {"language": "de"}, {})
-    hearing = Hearing(slack=FULL_SECONDS)
-    batched = told(hearing.together(ready))
-    assert batched == [told(hearing.together([each]))[0] for each in ready]
-    assert "New Jersey" in batched[1][0][0]
+def _told(part: Segment) -> tuple[str, list[tuple[str, float, float]]]:
+    return part.text, [(word.text, word.start, word.end) for word in part.words]
+
+
+@pytest.mark.parametrize("slack", [5, FULL_SECONDS])
+def test_windows_of_several_jobs_are_written_down_as_each_would_be_by_itself(whisper: Any, slack: float) -> None:
+    """Text, times and doubts are the same to the letter, whatever language and task the neighbours have."""
+    asked: list[dict[str, Any]] = [{}, {"language": "de"}, {"task": "translate"}, {}, {"language": "de"}, {}]
+    ready = pieces(whisper, *asked, slack=slack)
+    hearing = Hearing()
+    kinds = [[each for each in ready if each.kind == kind] for kind in dict.fromkeys(each.kind for each in ready)]
+    batched = [text for alike in kinds for text in told(hearing.together(alike))]
+    assert batched == [told(hearing.together([each]))[0] for alike in kinds for each in alike]
+    assert "New Jersey" in batched[3][0][0]
 
 
 def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) -> None:
@@ -73,14 +79,26 @@ def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) 
 
 
 def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The longest window of the batch and the slack decide what is encoded, up to the model's 30 s."""
+    """What is encoded is a multiple of five seconds, up to the model's 30 s, and windows of other lengths stay away."""
     encode = Mock(wraps=whisper.encode)
     monkeypatch.setattr(whisper, "encode", encode)
-    (text,) = Hearing(slack=5).together(pieces(whisper, {}))
-    assert encode.call_args.args[0].shape[-1] == 850
+    short, alike, _, _, _, long = pieces(whisper, *[{}] * 6, slack=5)
+    (text,) = Hearing().together([short])
+    assert encode.call_args.args[0].shape[-1] == 1000
     assert "hello" in text[0].text.lower()
-    assert Hearing(slack=8).frames([2.0, 10.0]) == 1800
-    assert Hearing(slack=8).frames([29.0]) == Hearing(FULL_SECONDS).frames([2.0]) == 3000
+    assert short.kind == alike.kind != long.kind
+    assert (short.fits, long.fits) == (3, 2)
+    assert [seen(seconds, 5) for seconds in (0.1, 5.0, 5.1, 24.9, 29.0)] == [10, 10, 15, 30, 30]
+    assert seen(2.0, FULL_SECONDS) == FULL_SECONDS
+
+
+def test_a_trimmed_window_made_whole_is_the_one_that_was_never_trimmed(whisper: Any) -> None:
+    """The silence that is put behind it is what its own would have been, to the last digit."""
+    (trimmed,), (whole,) = (pieces(whisper, {}, slack=slack) for slack in (5, FULL_SECONDS))
+    made = trimmed.whole()
+    assert np.array_equal(made.mel, whole.mel)
+    assert made.kind == whole.kind
+    assert whole.whole() is made.whole() is None
 
 
 def test_a_loop_is_found_and_so_is_a_guess_but_people_may_repeat_themselves() -> None:
@@ -100,14 +118,31 @@ def test_a_text_in_doubt_is_kept_only_where_nothing_else_can_be_tried(
 ) -> None:
     """With one temperature a window that saw all there is keeps its text; one that was trimmed is to be heard again."""
     monkeypatch.setattr(decoding.doubt, "LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr(decoding.doubt, "TRIMMED_LOG_PROBABILITY", 0.0)
     once, twice = pieces(whisper, {}, {"temperature": (0.0, 0.2)})
-    assert isinstance(Hearing(FULL_SECONDS).together([once])[0], tuple)
-    assert Hearing(FULL_SECONDS).together([twice]) == [Doubt("log-probability")]
-    assert Hearing(slack=5).together([once]) == [Doubt("log-probability")]
+    assert isinstance(Hearing().together([once])[0], tuple)
+    assert Hearing().together([twice]) == [Doubt("log-probability")]
+    assert Hearing().together(pieces(whisper, {}, slack=5)) == [Doubt("log-probability")]
+
+
+def test_a_trimmed_text_is_believed_less() -> None:
+    """What would do for a window seen at 30 s is a doubt where the model saw less."""
+    assert doubt([1, 2], -0.8, 1.5) is None
+    assert doubt([1, 2], -0.8, 1.5, trimmed=True) == Doubt("log-probability")
+
+
+def test_only_a_model_whose_words_were_measured_to_hold_is_trimmed_unasked() -> None:
+    """A deployment may ask for any model to be trimmed, or for none."""
+    assert [seconds_behind(model, None) for model in ("base", "tiny.en", "ivrit-ai/whisper-large-v3-turbo-ct2")] == [
+        5.0,
+        FULL_SECONDS,
+        FULL_SECONDS,
+    ]
+    assert (seconds_behind("base", 30.0), seconds_behind("tiny.en", 10.0)) == (30.0, 10.0)
 
 
 def test_a_slack_at_which_models_loop_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the variable."""
-    monkeypatch.setenv("SCRIBE_TRANSCRIBER_SLACK", "1")
-    with pytest.raises(WrongSettings, match="SCRIBE_TRANSCRIBER_SLACK: Input should be greater than or equal to 2"):
+    monkeypatch.setenv("SCRIBE_TRANSCRIBER_SLACK", "2")
+    with pytest.raises(WrongSettings, match="SCRIBE_TRANSCRIBER_SLACK: Input should be greater than or equal to 5"):
         load(TranscriberSettings)

@@ -12,7 +12,7 @@ import pytest
 from services.transcriber.decoding import Hearing
 from services.transcriber.engine import WhisperEngine
 from services.transcriber.fits import Fits
-from services.transcriber.ready import Ready
+from services.transcriber.ready import FULL_SECONDS, Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Window
 from shared.models import ModelStore
@@ -82,7 +82,7 @@ async def test_an_engine_begins_with_what_fitted_when_it_ran_before(
     await engine.open()
     assert engine.free == 4
     window = Window(np.zeros(16_000, np.float32), "en", "tiny.en", new_job().job.options)
-    ready = await asyncio.to_thread(Ready.of, window, engine._models.get("tiny.en"))
+    ready = await asyncio.to_thread(Ready.of, window, engine._models.get("tiny.en"), FULL_SECONDS)
     assert await asyncio.gather(*(engine._batcher.write_down(ready) for _ in range(4))) == [()] * 4
     (file,) = (tmp_path / "layouts").iterdir()
     assert json.loads(file.read_text())["windows"] == 2
