@@ -6,6 +6,7 @@ are final are announced meanwhile.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -22,6 +23,8 @@ from shared.blobs import Blobs
 from shared.mesh.work import Work
 from shared.options import Source
 from shared.transcript import SAMPLE_RATE, Prepared
+
+log = logging.getLogger(__name__)
 
 RECEIVED, DECODED, HEARD = 0.4, 0.3, 0.3
 """How much of the step it is to receive, to decode and to hear the recording."""
@@ -78,5 +81,13 @@ async def _unless_it_fails(blobs: Blobs, announcing: Announcing) -> AsyncIterato
         yield
     except Exception:
         if not announcing.begun:
-            await blobs.delete(announcing.pcm)
+            await _deleted(blobs, announcing.pcm)
         raise
+
+
+async def _deleted(blobs: Blobs, pcm: str) -> None:
+    try:
+        await blobs.delete(pcm)
+    except Exception:
+        # How the step ended is what counts; the sound goes with the job at the latest.
+        log.exception("what was stored of the sound is left behind")

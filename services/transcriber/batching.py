@@ -147,8 +147,8 @@ class Batcher(Generic[R]):
         if len(batch) == 1:
             batch[0].settle(failure)
         elif too_large(failure):
-            self._most = len(batch) // 2
-            self.width = min(self.width, self._most)
+            self._most = min(self._most, len(batch) // 2)
+            self.width = max(min(self.width, self._most // batch[0].ready.fits), 1)
             log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
             self._narrowed(self.width)
             self._put_back(batch)

@@ -62,7 +62,7 @@ class Waiting(Generic[T]):
         """Return what goes next, `width` items of one kind at the most, and forget it; nothing if nothing waits."""
         taken: list[T] = []
         while len(taken) < width and (chunk := self._next(taken, width - len(taken))):
-            taken += self._out_of(chunk, width - len(taken))
+            taken += self._out_of(chunk, width - len(taken), leads=not taken)
         self._tidy()
         return taken
 
@@ -86,10 +86,13 @@ class Waiting(Generic[T]):
         splits = room is not None and len(chunk) > room
         return -lane, name not in self._begun, splits, self._turns[name[0]]
 
-    def _out_of(self, chunk: list[T], room: int) -> list[T]:
+    def _out_of(self, chunk: list[T], room: int, *, leads: bool) -> list[T]:
         going = chunk[:room]
-        self._begun.add(going[0].chunk)
-        self._turns[going[0].chunk[0]] = next(self._tick)
+        if leads:
+            # One that only gives company keeps its turn: were it begun, too, there would always be one that is, and a
+            # window that can go with nobody's would wait for all of them.
+            self._begun.add(going[0].chunk)
+            self._turns[going[0].chunk[0]] = next(self._tick)
         self._items = [item for item in self._items if item not in going]
         return going
 

@@ -28,11 +28,9 @@ def announced(job: Job, attempt: int, cut: Cut) -> Job:
 
 def settled(job: Job, cut: Cut) -> Job:
     """Return the job, its number of chunks known, with nothing announced any more and nothing left of another plan."""
-    if job.announced is None:
-        return job
-    known = job.announced.digests
+    known = job.announced.digests if job.announced else ()
     held = cut.digests[: len(known)] == known
-    return job.model_copy(update={"announced": None}) if held else forgotten(job)
+    return _without_beyond(job.model_copy(update={"announced": None}) if held else forgotten(job))
 
 
 def forgotten(job: Job) -> Job:
@@ -41,10 +39,20 @@ def forgotten(job: Job) -> Job:
 
 
 def _undone(job: Job) -> Job:
-    """Return the job with all its transcriber's steps queued again, but for those that it needs no more."""
-    for key in job.steps:
-        step = Step.of(job.id, key)
-        if step.stage is Stage.TRANSCRIBER:
-            job = queued_again(job, step)
-            job = with_step(job, step, StepState.DROPPED) if flow.beyond(job, step) else job
+    """Return the job with all its transcriber's steps queued again."""
+    for step in _transcribed(job):
+        job = queued_again(job, step)
     return job.model_copy(update={"facts": job.facts.model_copy(update=dict.fromkeys(LEARNED))})
+
+
+def _without_beyond(job: Job) -> Job:
+    """Return the job without the open steps of chunks that only another plan had."""
+    for step in _transcribed(job):
+        if flow.beyond(job, step) and not job.steps[step.key].over:
+            job = with_step(job, step, StepState.DROPPED)
+    return job
+
+
+def _transcribed(job: Job) -> list[Step]:
+    steps = (Step.of(job.id, key) for key in job.steps)
+    return [step for step in steps if step.stage is Stage.TRANSCRIBER]

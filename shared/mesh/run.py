@@ -90,7 +90,9 @@ class Executor:
         worker = self._worker
         ask = partial(_asked, step=step, worker=worker, alone=alone)
         try:
-            job = self._store.waiting(step) or await self._store.find(step.job)
+            known = self._store.waiting(step)
+            # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
+            job = known if known and not flow.unknown(known, step) else await self._store.find(step.job)
             claimed, job = await change(self._store, job, ask)
         except NoSuchJob:
             log.warning("a message asks for a job that is not stored; dropped")
@@ -144,6 +146,9 @@ class Executor:
         if job.announced is None or held.step.stage in flow.EARLY:
             await self._store.drop_output(held.step, held.attempt)
         await self._note(held, "stale", str(stale))
+        if record.state is StepState.QUEUED and record.due is None:
+            # Queued again while this attempt went on: the new message may have joined it, and is acked with it.
+            await self._post.step(held.step, job.lane)
         return None
 
     async def _note(self, held: Held, what: str, reason: str | None) -> None:
