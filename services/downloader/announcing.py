@@ -27,6 +27,7 @@ class Announcing:
         self.pcm, self.stored = pcm, 0
         self._work, self._decoded, self._target = work, decoded, target
         self._digests: list[str] = []
+        self._chunks: tuple[Chunk, ...] = ()
         self._heard, self._due = 0, 0.0
 
     @property
@@ -42,14 +43,16 @@ class Announcing:
         chunks = tuple(chunk for chunk in found if _place(chunk.end) <= self.stored)
         if len(chunks) > len(self._digests):
             self._digests += map(self._digest, chunks[len(self._digests) :])
-            self._heard, self._due = heard.samples, time.monotonic() + AGAIN_SECONDS
+            self._chunks, self._heard, self._due = chunks, heard.samples, time.monotonic() + AGAIN_SECONDS
             self._work.announce(Cut(pcm=self.pcm, chunks=chunks, digests=tuple(self._digests)))
 
     def digests(self, chunks: Sequence[Chunk]) -> tuple[str, ...]:
         """Return the digests of as many of all chunks as this or an earlier attempt has announced. Blocks."""
         before = self._work.job.announced
         count = max(len(self._digests), len(before.digests) if before else 0)
-        return (*self._digests, *map(self._digest, chunks[len(self._digests) : count]))
+        # Nothing final should have changed; if anything has, the digests must not say that it is the same plan.
+        known = self._digests if chunks[: len(self._chunks)] == self._chunks else []
+        return (*known, *map(self._digest, chunks[len(known) : count]))
 
     def _waits(self, samples: int) -> bool:
         if self.begun and samples < 2 * self._heard and time.monotonic() < self._due:

@@ -95,3 +95,19 @@ async def test_a_step_that_fails_leaves_the_sound_that_it_announced_and_no_other
         await desk.prepare(replace(work, announce=announced))
     left = [path for path in (tmp_path / "blobs").rglob("*.s16") if path.is_file()]
     assert bool(left) == bool(parts) == (target == 60)
+
+
+async def test_a_store_that_cannot_delete_hides_not_how_the_step_ended(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The source's failure goes up the ladder as itself, and the other one into the log."""
+
+    async def refuse(key: str) -> None:
+        raise PermissionError(key)
+
+    onward, desk = asyncio.Event(), Desk(tmp_path, chunk_seconds=1_200)
+    onward.set()
+    monkeypatch.setattr(desk.blobs, "delete", refuse)
+    with pytest.raises(TryLater, match="could not be fetched"):
+        await desk.prepare(desk.work(Source(url=await serve(broken_off(sound_of(tmp_path, 20), onward)))))
+    assert "is left behind" in caplog.text

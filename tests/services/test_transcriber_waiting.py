@@ -113,6 +113,14 @@ def test_room_goes_to_a_chunk_that_fits_whole() -> None:
     assert len(filled(*one, *three).take(3)) == 3
 
 
+def test_a_window_that_can_go_with_no_other_waits_for_one_chunk_at_the_most() -> None:
+    """Chunks that only give company to others are not begun, or there would always be one that is."""
+    mixed = [Item(job, 0, 1, kind) for job in "abcdefgh" for kind in ("usual", "hinted", "usual", "hinted", "usual")]
+    waiting = filled(*mixed[:5], Item("rare", 0, 1, "long"), *mixed[5:])
+    turns = [{item.job for item in waiting.take(4)} for _ in range(4)]
+    assert {"rare"} in turns
+
+
 def test_what_failed_goes_again_before_anything_new() -> None:
     """A batch that is put back goes before the chunks of its lane that no batch has begun."""
     first, second = Item("a"), Item("b")

@@ -95,6 +95,40 @@ async def test_a_message_for_a_chunk_that_is_not_known_any_more_has_no_effect() 
     assert await texts(bench) == ["second"] * 3
 
 
+async def test_a_step_that_is_announced_is_done_where_an_older_document_says_that_it_is_not() -> None:
+    """What a process remembers of a job may decide a claim, which is checked when it is saved, and nothing else."""
+    bench = Bench()
+    await bench.run(bench.first[0], announcing(TryLater("the source broke off"), ("a",)))
+    old = bench.job.model_copy(update={"announced": None})
+    bench.store.waiting = lambda _: old  # type: ignore[method-assign]  # as another document is remembered
+    await bench.run(bench.step(Stage.TRANSCRIBER), saying("first"))
+    assert await texts(bench) == ["first"]
+
+
+async def test_a_step_queued_again_under_a_run_is_asked_for_once_more_when_that_ends() -> None:
+    """Its new message may have joined the old run, and is acked with it."""
+    bench = Bench()
+    step = bench.step(Stage.TRANSCRIBER)
+
+    async def late(work: Work) -> Output:
+        await bench.run(bench.first[0], announcing(prepared(digests=CHANGED), CHANGED[:2]))
+        bench.post.steps.clear()
+        return await saying("first")(work)
+
+    await bench.run(bench.first[0], announcing(TryLater("the source broke off"), DIGESTS[:2]))
+    await bench.run(step, late)
+    assert bench.post.steps == [step]
+
+
+@pytest.mark.parametrize("again", [(), (("x",),)])
+async def test_no_chunk_of_another_plan_is_left_open(again: Sequence[Sequence[str]]) -> None:
+    """Neither where the shorter plan was announced first, nor where it was only committed."""
+    bench = Bench()
+    await bench.run(bench.first[0], announcing(TryLater("the source broke off"), ("a", "b")))
+    await bench.run(bench.first[0], announcing(prepared(1, digests=("x",)), *again))
+    assert transcribers(bench) == {0: StepState.QUEUED, 1: StepState.DROPPED}
+
+
 async def test_a_replayed_downloader_begins_anew() -> None:
     """What its first life announced is forgotten, and what was heard by it is heard again."""
     bench = Bench()
