@@ -45,7 +45,7 @@ class Ready:
         hint = hinted(window)
         hints = tokenizer.encode(hint) if hint else []
         prompt = whisper.get_prompt(tokenizer, hints, without_timestamps=True, hotwords=window.options.hotwords)
-        mel = _mel(whisper, window.samples, seen(window.seconds, slack))
+        mel = _mel(whisper, window.samples, seen(max(window.seconds, window.longest), slack))
         return cls(window, whisper, tokenizer, tuple(prompt), mel)
 
     @property

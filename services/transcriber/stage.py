@@ -39,6 +39,7 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
         job=work.job.id,
         chunk=chunk.index,
         stop=work.stop,
+        longest=max(span.end - span.start for span in chunk.windows),
     )
     windows = _asked(work, window, _cut(chunk, samples))
     segments = [segment async for segment in _written(work, chunk, windows, engine)]

@@ -1,6 +1,7 @@
 """Batches through real weights: what a window's neighbours are changes nothing, and doubt costs one window only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
 
@@ -79,7 +80,7 @@ def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) 
 
 
 def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is encoded is a multiple of five seconds, up to the model's 30 s, and windows of other lengths stay away."""
+    """What is encoded is a multiple of five seconds, up to the model's 30 s, and alike for all windows of a chunk."""
     encode = Mock(wraps=whisper.encode)
     monkeypatch.setattr(whisper, "encode", encode)
     short, alike, _, _, _, long = pieces(whisper, *[{}] * 6, slack=5)
@@ -87,6 +88,8 @@ def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatc
     assert encode.call_args.args[0].shape[-1] == 1000
     assert "hello" in text[0].text.lower()
     assert short.kind == alike.kind != long.kind
+    beside = Ready.of(replace(short.window, longest=long.window.seconds), whisper, 5)
+    assert beside.kind == long.kind
     assert (short.fits, long.fits) == (3, 2)
     assert [seen(seconds, 5) for seconds in (0.1, 5.0, 5.1, 24.9, 29.0)] == [10, 10, 15, 30, 30]
     assert seen(2.0, FULL_SECONDS) == FULL_SECONDS

@@ -94,7 +94,7 @@ async def test_a_window_is_given_with_all_that_its_text_depends_on(blobs: Object
     chunks = chunk(0, *SHORT), chunk(1, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))
     plan = work(*chunks, part=1, language="en")
     await transcribe(replace(plan, weigh=weights.append), parrot(windows=asked), blobs)
-    assert [round(window.seconds, 3) for window in asked] == [1.7, 3.4]
+    assert [(round(window.seconds, 3), round(window.longest, 3)) for window in asked] == [(1.7, 3.4), (3.4, 3.4)]
     said = {(each.language, each.model, each.lane, each.job, each.chunk, each.stop) for each in asked}
     assert said == {("en", "parrot", plan.job.lane, plan.job.id, 1, plan.stop)}
     assert weights == [2]
