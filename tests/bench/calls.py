@@ -46,17 +46,19 @@ def calls(file: Path) -> list[Call]:
 
 
 def batches(made: Iterable[Call]) -> list[Batch]:
-    """Return the batches in the order of their ends: each begins with a call to encode."""
+    """Return the batches in the order of their ends: each begins with its windows' calls to encode, one or several."""
     ordered = sorted(made, key=lambda call: (call.thread, call.start))
     found = [batch for _, each in groupby(ordered, lambda call: call.thread) for batch in _batches(each)]
     return sorted(found, key=lambda batch: batch.end)
 
 
 def _batches(made: Iterable[Call]) -> Iterator[Batch]:
-    batch: Batch | None = None
+    batch, before = None, ""
     for call in made:
-        if call.name == FIRST and batch is not None:
+        begins = call.name == FIRST != before
+        if begins and batch is not None:
             yield batch
-        batch = Batch(call.start if call.name == FIRST or batch is None else batch.start, call.end)
+        batch = Batch(call.start if begins or batch is None else batch.start, call.end)
+        before = call.name
     if batch is not None:
         yield batch
