@@ -40,8 +40,8 @@ CLOSING_SECONDS = 15.0
 """How long a stop may take beyond its drain, which takes twice the grace; then the process ends wherever it is."""
 
 NEW_OBJECTS = 10_000
-"""How many more objects there must be before the collector looks at them: a message makes a few thousand that are gone
-with it, and the usual 700 cost a twelfth of the CPU time of steps that do nothing."""
+"""How many more objects there must be before Python's collector looks at them: its usual 700 cost a twelfth of the CPU
+time of steps that do nothing."""
 
 Hook = Callable[[], Awaitable[None]]
 
@@ -119,7 +119,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
         await lifespan.opening()
 
     async def started() -> None:
-        _collect_less()
+        gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
         for each in hands:
             each.start(prefetch)
         watchdog.start()
@@ -140,12 +140,6 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     return FastStream(
         broker, logger=None, on_startup=[start], after_startup=[started], on_shutdown=[drain], after_shutdown=[stop]
     )
-
-
-def _collect_less() -> None:
-    """Let Python's collector pass over what lives as long as the service, and look at the rest less often."""
-    gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> Hands:
