@@ -1,6 +1,6 @@
 """Which stages follow which, as data, and the one pure function that says what comes next."""
 
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -98,32 +98,26 @@ def needs(job: Job, step: Step) -> tuple[Stage, ...]:
     return (*FLOW[step.stage], step.stage) if joins(job, step) else FLOW[step.stage]
 
 
-def behind(job: Job) -> set[Stage]:
-    """Return the stages that are over for this job, and all before them."""
-    stages: set[Stage] = set()
-    for stage, before in FLOW.items():  # those before come first
-        if stages.issuperset(before) and all(job.over(stage, part) for part in parts(job, stage)):
-            stages.add(stage)
-    return stages
-
-
-def finished(job: Job) -> bool:
-    """Whether every stage of the flow is over."""
-    return behind(job) >= FLOW.keys() - OUTSIDE
-
-
 def ready(job: Job, window: int) -> tuple[Step, ...]:
     """Return the steps that may be worked on now: not over themselves, `window` a stage at most.
 
-    Their predecessors are over, or have announced them.
+    Their predecessors are over, or have announced them. When they are all deliveries, every stage of the flow is over.
     """
-    steps: list[Step] = []
-    gone = behind(job) if job.state in ADMITTED else set(FLOW)
-    for stage, before in FLOW.items():
-        if stage not in gone and stage not in OUTSIDE and (stage in EARLY or gone.issuperset(before)):
-            open_parts = (part for part in parts(job, stage) if not job.over(stage, part))
-            steps += [Step(job.id, stage, part) for part in islice(open_parts, window)]
+    begun = _begun(job) if job.state in ADMITTED else ()
+    steps = [Step(job.id, stage, part) for stage, left in begun for part in left[:window]]
     return (*steps, *deliveries(job))
+
+
+def _begun(job: Job) -> Iterator[tuple[Stage, list[int]]]:
+    """Yield the stages that may be worked on, or are over, each with its parts that are not over."""
+    behind: set[Stage] = set()
+    for stage, before in FLOW.items():  # those before come first
+        begun = behind.issuperset(before)
+        if stage not in OUTSIDE and (begun or stage in EARLY):
+            left = [part for part in parts(job, stage) if not job.over(stage, part)]
+            if begun and not left:
+                behind.add(stage)
+            yield stage, left
 
 
 def deliveries(job: Job) -> tuple[Step, ...]:
@@ -134,5 +128,10 @@ def deliveries(job: Job) -> tuple[Step, ...]:
 
 def unposted(job: Job, window: int) -> tuple[Step, ...]:
     """Return the ready steps whose messages the broker has not confirmed: what a redelivery publishes again."""
-    known = ((step, job.record(step)) for step in ready(job, window))
+    return unconfirmed(job, ready(job, window))
+
+
+def unconfirmed(job: Job, steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return those of the steps that are queued, and their messages not confirmed by the broker."""
+    known = ((step, job.record(step)) for step in steps)
     return tuple(step for step, record in known if record and not record.posted and record.state is StepState.QUEUED)

@@ -66,8 +66,13 @@ def log_as_json(service: str, level: str) -> None:
 @contextmanager
 def working(stage: str) -> Iterator[None]:
     """Count the step that is worked on inside the block, and its seconds."""
-    with RUNNING.labels(stage).track_inprogress(), STEP_SECONDS.labels(stage).time():
+    running, start = RUNNING.labels(stage), perf_counter()
+    running.inc()
+    try:
         yield
+    finally:
+        running.dec()
+        STEP_SECONDS.labels(stage).observe(perf_counter() - start)
 
 
 @contextmanager

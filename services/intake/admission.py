@@ -73,7 +73,7 @@ class Admission:
             state = JobState.ACCEPTED if room else JobState.WAITING
             self._nobody_waited = self._nobody_waited if room else -FRESH
             self._running[job.tenant, job.lane] += room
-            return await self._store.insert(moves.opened(job.model_copy(update={"state": state}), self._window).job)
+            return await self._store.insert(moves.opened(job.but(state=state), self._window).job)
 
     async def on_end(self, message: AbstractIncomingMessage) -> None:
         """Start who is next: the message is the event of a job's end, of which the count learns without counting."""

@@ -48,8 +48,8 @@ def with_step(job: Job, step: Step, state: StepState, **changes: Any) -> Job:
     record = job.steps[step.key]
     if state not in STEP_MOVES[record.state]:
         raise Stale(f"a step that is {record.state} cannot become {state}")
-    moved = record.model_copy(update={"state": state, **changes})
-    return _without_told(job.model_copy(update={"steps": {**job.steps, step.key: moved}}), step)
+    moved = record.but(state=state, **changes)
+    return _without_told(job.but(steps={**job.steps, step.key: moved}), step)
 
 
 def queued_again(job: Job, step: Step) -> Job:
@@ -69,11 +69,13 @@ def queued_again(job: Job, step: Step) -> Job:
 
 def _without_told(job: Job, step: Step) -> Job:
     # A webhook's fact is kept only until all have it: with many segments it would outgrow the document.
-    sequence = str(step.part // TARGETS)
-    owed = (Step.of(job.id, key) for key, record in job.steps.items() if record.state is not StepState.DONE)
-    if step.stage not in flow.OUTSIDE or any(_sequence(each) == sequence for each in owed):
+    sequence = _sequence(step)
+    if sequence is None:
         return job
-    return job.model_copy(update={"deliveries": {at: fact for at, fact in job.deliveries.items() if at != sequence}})
+    owed = (Step.of(job.id, key) for key, record in job.steps.items() if record.state is not StepState.DONE)
+    if any(_sequence(each) == sequence for each in owed):
+        return job
+    return job.but(deliveries={at: fact for at, fact in job.deliveries.items() if at != sequence})
 
 
 def _sequence(step: Step) -> str | None:
@@ -86,15 +88,15 @@ def at(job: Job, state: JobState, now: datetime) -> Job:
         raise Stale(f"a job that is {job.state} cannot become {state}")
     days = job.options.retention_days
     expires = now + timedelta(days=days) if days and state in TERMINAL else None
-    return job.model_copy(update={"state": state, "expires": expires, "settled": False})
+    return job.but(state=state, expires=expires, settled=False)
 
 
 def learned(job: Job, output: Output) -> Job:
     """Return the job with the output's facts, where they are new to it, and its warnings."""
     fresh = {name: value for name, value in output.facts().items() if getattr(job.facts, name) is None}
     new = tuple(warning for warning in output.warnings if warning not in job.warnings)
-    facts = job.facts.model_copy(update=fresh)
-    return job.model_copy(update={"facts": facts, "warnings": (*job.warnings, *new)})
+    facts = job.facts.but(**fresh) if fresh else job.facts
+    return job.but(facts=facts, warnings=(*job.warnings, *new))
 
 
 def told(job: Job, happenings: Iterable[events.Told], now: datetime) -> Job:
@@ -103,16 +105,16 @@ def told(job: Job, happenings: Iterable[events.Told], now: datetime) -> Job:
         Fact(sequence=number, happening=happening, at=now, body=body)
         for number, (happening, body) in enumerate(happenings, job.sequence + 1)
     )
+    if not facts:
+        return job
     wanted = {fact.sequence: _targets(job, fact) for fact in facts}
     records = {step.key: StepRecord(queued=now) for steps in wanted.values() for step in steps}
     owed = {str(fact.sequence): fact for fact in facts if wanted[fact.sequence]}
-    return job.model_copy(
-        update={
-            "sequence": job.sequence + len(facts),
-            "outbox": (*job.outbox, *facts),
-            "steps": {**job.steps, **records},
-            "deliveries": {**job.deliveries, **owed},
-        }
+    return job.but(
+        sequence=job.sequence + len(facts),
+        outbox=(*job.outbox, *facts),
+        steps={**job.steps, **records},
+        deliveries={**job.deliveries, **owed},
     )
 
 
@@ -123,15 +125,20 @@ def _targets(job: Job, fact: Fact) -> list[Step]:
 
 def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
     """Return the move from `before` to `job`: what became ready is queued, and a job with nothing left is completed."""
-    fresh = (step for step in flow.ready(job, window) if step.key not in job.steps)
-    queued = {step.key: StepRecord(queued=now) for step in fresh}
-    job = job.model_copy(update={"steps": {**job.steps, **queued}, "updated": now})
-    if job.state is JobState.RUNNING and flow.finished(job):
+    steps = flow.ready(job, window)
+    queued = {step.key: StepRecord(queued=now) for step in steps if step.key not in job.steps}
+    job = job.but(steps={**job.steps, **queued}, updated=now)
+    if job.state is JobState.RUNNING and flow.OUTSIDE.issuperset(step.stage for step in steps):
         job = at(job, JobState.COMPLETED, now)
         job = told(job, [events.completed(job)], now)
+        steps = flow.deliveries(job)
     facts = tuple(fact for fact in job.outbox if fact.sequence > before.sequence)
-    unposted = flow.unposted(job, window)
-    if any(step.key in before.steps for step in unposted):  # ready for longer, and so somebody else's to post
-        known = {step for step in flow.ready(before, window) if step.key in before.steps}
-        unposted = tuple(step for step in unposted if step not in known)
-    return Moved(job, facts, unposted)
+    return Moved(job, facts, _fresh(before, flow.unconfirmed(job, steps), window))
+
+
+def _fresh(before: Job, steps: tuple[Step, ...], window: int) -> tuple[Step, ...]:
+    """Return the steps that were not ready before: those were somebody else's to post."""
+    if not any(step.key in before.steps for step in steps):
+        return steps
+    known = {step for step in flow.ready(before, window) if step.key in before.steps}
+    return tuple(step for step in steps if step not in known)

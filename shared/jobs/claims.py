@@ -74,7 +74,7 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules) -> Cla
         return Busy(job, record.worker or "")
     taken = lost(job, step)
     if record.tries >= rules.attempts:
-        last = record.model_copy(update={"forgiven": record.forgiven + 1})
+        last = record.but(forgiven=record.forgiven + 1)
         return Claimed(_held(job, step, last, worker, now), record.attempts + 1, _exhausted(record), taken)
     if record.state is StepState.RUNNING and record.worker != worker:
         return _crashed(job, step, record, now)
@@ -90,7 +90,7 @@ def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed
     delay = rung_after(record.tries).seconds
     due = now + timedelta(seconds=delay)
     queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due, crashed=True)
-    return Crashed(queued.model_copy(update={"updated": now}), lost(job, step), delay)
+    return Crashed(queued.but(updated=now), lost(job, step), delay)
 
 
 def _exhausted(record: StepRecord) -> str:
@@ -103,7 +103,14 @@ def _without_a_word(record: StepRecord) -> str:
 
 
 def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:
-    changes = {"state": StepState.RUNNING, "worker": worker, "attempts": record.attempts + 1, "heartbeat": now}
-    held = record.model_copy(update={**changes, "progress": 0.0, "started": now, "due": None})
+    held = record.but(
+        state=StepState.RUNNING,
+        worker=worker,
+        attempts=record.attempts + 1,
+        heartbeat=now,
+        progress=0.0,
+        started=now,
+        due=None,
+    )
     state = JobState.RUNNING if job.state is JobState.ACCEPTED else job.state
-    return job.model_copy(update={"state": state, "steps": {**job.steps, step.key: held}, "updated": now})
+    return job.but(state=state, steps={**job.steps, step.key: held}, updated=now)

@@ -1,11 +1,11 @@
 """The job document: all that the mesh knows of one recording, as one frozen value.
 
-A job changes only through `replace`-like methods that return a new one; the store writes the difference by
-compare-and-set on `revision`, so that two workers never overwrite each other.
+A job changes only by `but`, which returns a new one; the store writes the difference by compare-and-set on `revision`,
+so that two workers never overwrite each other.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,16 @@ class Record(BaseModel):
     """A frozen part of the job document."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def but(self, **changes: Any) -> Self:
+        """Return the record with the fields changed, unchecked, as `model_copy` does at twice the time."""
+        changed = object.__new__(type(self))
+        # What a pydantic model is made of (`BaseModel.__slots__`); nothing of a frozen one need be copied.
+        object.__setattr__(changed, "__dict__", {**self.__dict__, **changes})
+        object.__setattr__(changed, "__pydantic_fields_set__", self.__pydantic_fields_set__ | changes.keys())
+        object.__setattr__(changed, "__pydantic_extra__", None)
+        object.__setattr__(changed, "__pydantic_private__", None)
+        return changed
 
 
 class StepRecord(Record):

@@ -36,9 +36,9 @@ class Known:
         known = self._jobs.get(job)
         if known is not None:
             records = {step.key: known.record(step) for step in posted}  # not all, in a document out of date
-            marks = {key: record.model_copy(update={"posted": now}) for key, record in records.items() if record}
+            marks = {key: record.but(posted=now) for key, record in records.items() if record}
             outbox = tuple(fact for fact in known.outbox if fact.sequence not in told)
-            self._jobs[job] = known.model_copy(update={"outbox": outbox, "steps": {**known.steps, **marks}})
+            self._jobs[job] = known.but(outbox=outbox, steps={**known.steps, **marks})
 
     def waiting(self, step: Step) -> Job | None:
         """Return the document of the step's job if it says that the step waits to be claimed.

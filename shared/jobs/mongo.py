@@ -84,7 +84,7 @@ class MongoStore:
         )
         if not result.matched_count and await self._jobs.find_one({"_id": before.id, "mark": mark}, {"_id": 1}) is None:
             return None
-        return self._known.keep(after.model_copy(update={"revision": before.revision + 1}))
+        return self._known.keep(after.but(revision=before.revision + 1))
 
     async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
         """Record that the attempt is alive; return False if it no longer holds the step."""

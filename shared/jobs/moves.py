@@ -60,7 +60,7 @@ def release(
     record = held(job, step, attempt)
     forgiven = record.forgiven if spent else record.forgiven + 1
     again = with_step(job, step, StepState.QUEUED, worker=None, error=reason, forgiven=forgiven, due=due)
-    return Moved(again.model_copy(update={"updated": now}))
+    return Moved(again.but(updated=now))
 
 
 def bury(job: Job, step: Step, attempt: int, reason: str, output: Output | None, now: datetime, window: int) -> Moved:
@@ -75,9 +75,9 @@ def bury(job: Job, step: Step, attempt: int, reason: str, output: Output | None,
     warning = warned(step, reason)
     if step.stage in flow.OUTSIDE or _degrades(job, step, output):
         new = () if warning in dead.warnings else (warning,)  # pieces may give up for one reason
-        degraded = dead.model_copy(update={"warnings": (*dead.warnings, *new)})
+        degraded = dead.but(warnings=(*dead.warnings, *new))
         return moved(job, degraded if output is None else learned(degraded, output), now, window)
-    failed = _without_open_steps(at(dead, JobState.FAILED, now), now).model_copy(update={"error": warning})
+    failed = _without_open_steps(at(dead, JobState.FAILED, now), now).but(error=warning)
     return moved(job, told(failed, [events.failed(failed)], now), now, window)
 
 
@@ -92,7 +92,7 @@ def cancel(job: Job, now: datetime, window: int) -> Moved:
 def settle(job: Job) -> Moved:
     """Return the job marked as seen at rest, if it is: ended, everything published, every delivery over."""
     at_rest = job.state in TERMINAL and not job.outbox and not flow.deliveries(job)
-    return Moved(job.model_copy(update={"settled": True}) if at_rest else job)
+    return Moved(job.but(settled=True) if at_rest else job)
 
 
 def warned(step: Step, reason: str) -> str:

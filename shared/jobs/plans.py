@@ -19,7 +19,7 @@ LEARNED = ("language", "language_probability")
 def announced(job: Job, attempt: int, cut: Cut) -> Job:
     """Return the job with the chunks that the attempt announces; the job itself if it knows all of them."""
     known = job.announced.digests if job.announced else ()
-    fresh = job.model_copy(update={"announced": Announced(attempt=attempt, digests=cut.digests)})
+    fresh = job.but(announced=Announced(attempt=attempt, digests=cut.digests))
     both = min(len(known), len(cut.digests))
     if known[:both] != cut.digests[:both]:
         return _undone(fresh)
@@ -30,19 +30,19 @@ def settled(job: Job, cut: Cut) -> Job:
     """Return the job, its number of chunks known, with nothing announced any more and nothing left of another plan."""
     known = job.announced.digests if job.announced else ()
     held = cut.digests[: len(known)] == known
-    return _without_beyond(job.model_copy(update={"announced": None}) if held else forgotten(job))
+    return _without_beyond(job.but(announced=None) if held else forgotten(job))
 
 
 def forgotten(job: Job) -> Job:
     """Return the job with nothing announced, and nothing left of what was."""
-    return _undone(job.model_copy(update={"announced": None}))
+    return _undone(job.but(announced=None))
 
 
 def _undone(job: Job) -> Job:
     """Return the job with all its transcriber's steps queued again."""
     for step in _transcribed(job):
         job = queued_again(job, step)
-    return job.model_copy(update={"facts": job.facts.model_copy(update=dict.fromkeys(LEARNED))})
+    return job.but(facts=job.facts.but(**dict.fromkeys(LEARNED)))
 
 
 def _without_beyond(job: Job) -> Job:

@@ -29,7 +29,7 @@ def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
     revived = queued_again(job, step)
     if step.stage not in flow.OUTSIDE:
         revived = _reopened(revived, step, record.error or "", now)
-    revived = revived.model_copy(update={"updated": now, "settled": False})
+    revived = revived.but(updated=now, settled=False)
     return Moved(revived, steps=flow.unposted(revived, window))
 
 
@@ -48,8 +48,8 @@ def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
     if job.state in TERMINAL:
         job = at(job, JobState.RUNNING, now)
     warnings = tuple(each for each in job.warnings if each not in lifted)
-    facts = job.facts.model_copy(update=dict.fromkeys(RESULT))
-    return job.model_copy(update={"warnings": warnings, "facts": facts, "error": None})
+    facts = job.facts.but(**dict.fromkeys(RESULT))
+    return job.but(warnings=warnings, facts=facts, error=None)
 
 
 def follows(stage: Stage, before: Stage) -> bool:

@@ -1,6 +1,7 @@
 """A step: the unit of work that a message asks for."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from shared.topology import Stage
@@ -24,6 +25,7 @@ class Step:
         return self.named(self.stage, self.part)
 
     @staticmethod
+    @lru_cache(maxsize=1_000)
     def named(stage: Stage, part: int) -> str:
         """Return the key of that part of the stage in any job."""
         return f"{stage}-{part}"

@@ -35,6 +35,9 @@ async def pass_on(store: JobStore, post: Post, moved: Moved, progress: Iterable[
 
 async def _confirmed(said: list[Coroutine[Any, Any, None]]) -> None:
     """Say everything in order, then wait for all the broker's confirmations; raise the first failure, if any."""
+    if len(said) == 1:
+        await said[0]
+        return
     # Tasks start in order, and the channel writes what they say in that order.
     for outcome in await asyncio.gather(*said, return_exceptions=True):
         if isinstance(outcome, BaseException):

@@ -44,11 +44,10 @@ class MemoryStore:
         stored = self.jobs[before.id]
         if stored.revision != before.revision:
             return None
-        changed = {key: record for key, record in after.steps.items() if record != before.steps.get(key)}
+        changed = {key: record for key, record in after.steps.items() if record is not before.steps.get(key)}
         fresh = tuple(fact for fact in after.outbox if fact.sequence > before.sequence)
-        saved = after.model_copy(update={"revision": before.revision + 1})
-        merged = {"steps": {**stored.steps, **changed}, "outbox": (*stored.outbox, *fresh)}
-        self.jobs[before.id] = saved.model_copy(update=merged)
+        saved = after.but(revision=before.revision + 1)
+        self.jobs[before.id] = saved.but(steps={**stored.steps, **changed}, outbox=(*stored.outbox, *fresh))
         return saved
 
     async def beat(self, step: Step, attempt: int, progress: float, now: datetime) -> bool:
@@ -57,8 +56,8 @@ class MemoryStore:
         record = job.record(step)
         if record is None or record.attempts != attempt or record.state is not StepState.RUNNING:
             return False
-        beaten = record.model_copy(update={"heartbeat": now, "progress": progress})
-        self.jobs[job.id] = job.model_copy(update={"steps": {**job.steps, step.key: beaten}})
+        beaten = record.but(heartbeat=now, progress=progress)
+        self.jobs[job.id] = job.but(steps={**job.steps, step.key: beaten})
         return True
 
     async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
@@ -66,8 +65,8 @@ class MemoryStore:
         told = set(sequences)
         known = self.jobs[job]
         left = tuple(fact for fact in known.outbox if fact.sequence not in told)
-        marked = {step.key: known.steps[step.key].model_copy(update={"posted": now}) for step in steps}
-        self.jobs[job] = known.model_copy(update={"outbox": left, "steps": {**known.steps, **marked}})
+        marked = {step.key: known.steps[step.key].but(posted=now) for step in steps}
+        self.jobs[job] = known.but(outbox=left, steps={**known.steps, **marked})
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
         """Keep what an attempt made."""
