@@ -17,6 +17,7 @@ from deploy.local.mongo import Database, answers
 from deploy.local.parts import LocalParts
 from deploy.local.rabbitmq import Broker
 from deploy.local.runner import LocalMesh
+from shared.jobs.mongo import connect
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 MINE = Path(f"/proc/{os.getpid()}/task")
@@ -99,6 +100,11 @@ async def test_a_killed_database_comes_back_under_the_same_address(tmp_path: Pat
         assert await answers(database.url, 0.5)
     finally:
         await database.stop()
+
+
+async def test_the_embedded_database_is_not_asked_to_remember_writes(tmp_path: Path) -> None:
+    """The address has the driver number no write: what the server keeps of numbered ones makes it slower and slower."""
+    assert connect(Database(tmp_path).url).options.retry_writes is False
 
 
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
