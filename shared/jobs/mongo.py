@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReplaceOne, UpdateOne
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job
@@ -26,6 +26,9 @@ from shared.topology import Stage
 from shared.transcript import Output
 
 SELECTION_MS = 5_000
+
+AWAY = (ConnectionFailure,)
+"""What a store raises when no database is found within SELECTION_MS, or the one found does not answer."""
 
 
 def connect(url: str) -> Any:

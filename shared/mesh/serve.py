@@ -18,7 +18,7 @@ from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
 
 from shared.blobs import Blobs
-from shared.jobs.mongo import MongoStore, connect
+from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.mesh.appetite import Appetite
 from shared.mesh.declare import declare
 from shared.mesh.hands import Hands
@@ -108,7 +108,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     url = with_heartbeat(settings.amqp_url)
     # A handler takes the message as it is: there is nothing for FastStream to inject or to convert.
     broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None, apply_types=False)
-    settler = Settler(parts.stage, parts.worker, parts.post)
+    settler = Settler(parts.stage, parts.worker, parts.post, AWAY)
     hands = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, parts.running)
     watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)

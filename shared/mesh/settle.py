@@ -14,7 +14,7 @@ from shared.clock import now
 from shared.mesh.post import AmqpPost
 from shared.mesh.run import Draining
 from shared.messages import Diagnosis
-from shared.topology import LADDER, Stage
+from shared.topology import LADDER, Rung, Stage
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,16 @@ Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Settler:
-    """Runs a handler on each message of a stage's queue and settles the message by how that ends."""
+    """Runs a handler on each message of a stage's queue and settles the message by how that ends.
+
+    `away` is what a handler raises when the database cannot be reached. That is no fault of the message: it is tried
+    again until the database is back, however long that takes, and not parked.
+    """
 
     stage: Stage
     worker: str
     post: AmqpPost
+    away: tuple[type[Exception], ...]
 
     async def settle(self, message: AbstractIncomingMessage, handle: Handle) -> None:
         """Ack the message once its effects are safe; whatever else happens, it is kept somewhere."""
@@ -66,6 +71,9 @@ class Settler:
         except NotYet as early:
             log.info("the message is early: %s", early)
             await self._again(message, early)
+        except self.away as away:
+            log.warning("the database is away; the message is tried again in %s s: %s", LADDER[0].seconds, away)
+            await self._later(message, LADDER[0], tries(message))
         except Exception as failure:
             log.exception("the message could not be handled")
             await self._again(message, failure)
@@ -75,9 +83,11 @@ class Settler:
         if failed > len(LADDER):
             await self._park(message, f"could not be handled {failed} times; {failure}", failure)
             return
+        await self._later(message, LADDER[failed - 1], failed)
+
+    async def _later(self, message: AbstractIncomingMessage, rung: Rung, failed: int) -> None:
         headers = {**message.headers, TRIES: failed}
-        delay = LADDER[failed - 1].seconds
-        await self.post.again(self.stage, delay, message.body, **_carried(message), headers=headers)
+        await self.post.again(self.stage, rung.seconds, message.body, **_carried(message), headers=headers)
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(

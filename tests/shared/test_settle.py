@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
+from shared.jobs.mongo import AWAY
 from shared.mesh import settle
-from shared.mesh.settle import Settler
-from shared.topology import Stage
+from shared.mesh.settle import TRIES, Settler
+from shared.topology import LADDER, Stage
 from tests.fakes.incoming import Incoming
 
 PAUSE = 0.2
@@ -23,15 +25,45 @@ class Refused:
 
 
 @dataclass
-class Nacked(Incoming):
-    """A message that notes when it was given back."""
+class Settled(Incoming):
+    """A message that notes whether it was acked, and when it was given back."""
 
+    acked: bool = False
     at: list[float] = field(default_factory=list)
+
+    async def ack(self) -> None:
+        """Note it."""
+        self.acked = True
 
     async def nack(self, *, requeue: bool) -> None:
         """Note it."""
         assert requeue
         self.at.append(asyncio.get_running_loop().time())
+
+
+@dataclass
+class Ladder:
+    """A post that notes what it is to send up the ladder, and parks nothing."""
+
+    sent: list[tuple[float, int]] = field(default_factory=list)
+
+    async def again(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
+        """Note the delay, and how often the message has failed."""
+        del stage, body
+        self.sent.append((delay, properties["headers"][TRIES]))
+
+
+async def test_no_message_is_given_up_on_because_the_database_is_away() -> None:
+    """One that has failed as often as a message may is tried again soon, and that is not counted against it."""
+
+    async def stored(message: Any) -> None:
+        raise ServerSelectionTimeoutError(message.body)
+
+    ladder, message = Ladder(), Settled(b"{}", headers={TRIES: len(LADDER)})
+    settler = Settler(Stage.INTAKE, "worker", ladder, AWAY)  # type: ignore[arg-type]  # only `again` is asked
+    await settler.settle(message, stored)  # type: ignore[arg-type]  # only what the settler reads
+    assert ladder.sent == [(LADDER[0].seconds, len(LADDER))]
+    assert message.acked
 
 
 async def test_a_message_that_can_go_nowhere_is_not_given_back_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +73,7 @@ async def test_a_message_that_can_go_nowhere_is_not_given_back_at_once(monkeypat
         raise RuntimeError(message.body)
 
     monkeypatch.setattr(settle, "PAUSE_SECONDS", PAUSE)
-    message, began = Nacked(b"{}"), asyncio.get_running_loop().time()
-    settler = Settler(Stage.DOWNLOADER, "worker", Refused())  # type: ignore[arg-type]  # only `again` is asked
+    message, began = Settled(b"{}"), asyncio.get_running_loop().time()
+    settler = Settler(Stage.DOWNLOADER, "worker", Refused(), AWAY)  # type: ignore[arg-type]  # only `again` is asked
     await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
     assert [at - began >= PAUSE for at in message.at] == [True]
