@@ -28,7 +28,7 @@ from shared.transcript import Output
 SELECTION_MS = 5_000
 
 AWAY = (ConnectionFailure,)
-"""What a store raises when no database is found within SELECTION_MS, or the one found does not answer."""
+"""What a store raises when no database is found, or the one found does not answer, in the driver's time."""
 
 
 def connect(url: str) -> Any:
