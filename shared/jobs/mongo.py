@@ -25,17 +25,16 @@ from shared.jobs.together import Together
 from shared.topology import Stage
 from shared.transcript import Output
 
-SELECTION_MS = 5_000
+TIMEOUT_MS = 30_000
+"""How long an operation may take, with the looking for a database that is away."""
 
 AWAY = (ConnectionFailure,)
-"""What a store raises when no database is found, or the one found does not answer, in the driver's time."""
+"""What a store raises when no database is found, or the one found does not answer, within TIMEOUT_MS."""
 
 
 def connect(url: str) -> Any:
     """Return a Motor client that acknowledges a write only when a majority has it in its journal."""
-    return AsyncIOMotorClient(
-        url, tz_aware=True, w="majority", journal=True, serverSelectionTimeoutMS=SELECTION_MS, timeoutMS=30_000
-    )
+    return AsyncIOMotorClient(url, tz_aware=True, w="majority", journal=True, timeoutMS=TIMEOUT_MS)
 
 
 class MongoStore:
