@@ -107,11 +107,12 @@ class Hands:
 
     async def _cancel(self, tag: str, seconds: float) -> None:
         queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
-        if queue is None or queue.channel.is_closed:
+        if queue is None:
             return
         try:
             with lost_as_error():
-                async with asyncio.timeout(seconds):
+                # A broker that is away is not waited for; but aio-pika must hear that the consumer is not to come back.
+                async with asyncio.timeout(0 if queue.channel.is_closed else seconds):
                     await queue.cancel(tag)
         except AWAY as away:
             # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.

@@ -29,16 +29,34 @@ class SlowQueue:
         return "second"
 
     async def cancel(self, tag: str) -> None:
-        """End a consumer."""
+        """Forget a consumer, and end it as soon as the broker is there."""
         self.consumers.remove(tag)
+        if self.channel.is_closed:
+            await asyncio.Event().wait()
+
+
+def hands_on(queue: SlowQueue, appetite: Appetite) -> Hands:
+    """Return hands with the queue's first consumer."""
+    consumer = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
+    hands = Hands(consumer, appetite)  # type: ignore[arg-type]  # all of a subscriber that hands touch
+    hands.start(1)
+    return hands
+
+
+async def test_a_service_that_stops_while_the_broker_is_away_gets_no_consumer_back() -> None:
+    """When the broker is back, it would bring steps to a process that is going down."""
+    queue = SlowQueue()
+    hands = hands_on(queue, Appetite())
+    queue.channel.is_closed = True
+    async with asyncio.timeout(1):
+        await hands.stop()
+    assert queue.consumers == set()
 
 
 async def test_a_consumer_that_was_being_started_when_the_service_stopped_is_ended() -> None:
     """It would otherwise go on taking messages while the process drains, and nobody would wait for them."""
     queue, appetite, step = SlowQueue(), Appetite(lambda: 2), Step("job", Stage.TRANSCRIBER)
-    consumer = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
-    hands = Hands(consumer, appetite)  # type: ignore[arg-type]  # all of a subscriber that hands touch
-    hands.start(1)
+    hands = hands_on(queue, appetite)
 
     async def handle(_: Any) -> None:
         with appetite.taken(step):
