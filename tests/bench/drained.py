@@ -21,15 +21,13 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Drained:
     """Jobs that were done, the seconds and the process's CPU-seconds that took, commands sent to the database.
 
-    `steps` are those that all stages did, also of jobs that are not done, where they are counted. `resident` is the
-    memory in MB at the end, of the process itself (0) and of those asked for by id.
+    `resident` is the memory in MB at the end, of the process itself (0) and of those asked for by id.
     """
 
     jobs: int
     seconds: float
     cpu: float
     commands: int = 0
-    steps: int = 0
     resident: dict[int, float] = field(default_factory=dict)
 
     @property

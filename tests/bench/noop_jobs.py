@@ -1,4 +1,4 @@
-"""Jobs that ask for nothing: they wait in intake's queue, and their steps are counted as they are done."""
+"""Jobs that ask for nothing: they wait in intake's queue, and are counted as they are accepted and as they end."""
 
 import asyncio
 import json
@@ -31,23 +31,34 @@ OUTPUTS: dict[Stage, Output] = {
 
 
 @dataclass
-class WorkedOff:
-    """How many jobs have come through their last stage, of how many, and how many steps of all stages were done.
-
-    `all` is set with the last job.
-    """
+class Counted:
+    """How many there were, of how many; `all` is set with the last."""
 
     wanted: int
-    jobs: int = 0
-    steps: int = 0
+    so_far: int = 0
     all: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def one(self) -> None:
+        """Count one more."""
+        self.so_far += 1
+        if self.so_far == self.wanted:
+            self.all.set()
+
+
+@dataclass
+class WorkedOff:
+    """Jobs that intake has accepted, jobs that have come through their last stage, and how many steps were done."""
+
+    accepted: Counted
+    ended: Counted
+    steps: int = 0
+
     def accepting(self, accept: Handle) -> Handle:
-        """Return the handler of intake's queue, which now counts intake's steps."""
+        """Return the handler of intake's queue, which now counts what is accepted."""
 
         async def handle(message: AbstractIncomingMessage) -> None:
             await accept(message)
-            self.steps += 1
+            self.accepted.one()
 
         return handle
 
@@ -55,9 +66,7 @@ class WorkedOff:
         """Do nothing, and count a step, and a job whose webhook was told."""
         self.steps += 1
         if work.step.stage is Stage.NOTIFIER:
-            self.jobs += 1
-            if self.jobs == self.wanted:
-                self.all.set()
+            self.ended.one()
         return OUTPUTS[work.step.stage]
 
 

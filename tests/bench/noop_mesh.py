@@ -19,7 +19,7 @@ from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.post import AmqpPost
 from shared.settings import Settings
 from tests.bench.drained import Drained, resident
-from tests.bench.noop_jobs import WorkedOff, queue_jobs
+from tests.bench.noop_jobs import Counted, WorkedOff, queue_jobs
 from tests.bench.one_process import Mesh, NobodyWaits
 from tests.fakes.store import MemoryStore
 
@@ -42,32 +42,29 @@ class Commands(monitoring.CommandListener):
         """Nothing more to count."""
 
 
-async def drain(settings: Settings, jobs: int, seconds: float, *, durable: bool, pids: list[int]) -> Drained:
-    """Return the figures of what went through the stages within the seconds; `durable` is over MongoDB."""
+async def drain(settings: Settings, jobs: int, *, durable: bool) -> Drained:
+    """Return the figures of jobs that went through the stages; `durable` is over MongoDB."""
     await queue_jobs(settings.amqp_url, jobs)
-    commands, done = Commands(), WorkedOff(jobs)
+    commands, done = Commands(), WorkedOff(Counted(jobs), Counted(jobs))
     async with AsyncExitStack() as opened:
-        store, upkeep = await _database(settings, commands) if durable else _memory()
+        store, upkeep = await database(settings, commands) if durable else _memory()
         post = await opened.enter_async_context(AmqpPost(settings.amqp_url))
         before = commands.sent
         for app in Mesh(settings, store, upkeep, post, done).apps():
             began, used = time.perf_counter(), time.process_time()
             await app.start()
             opened.push_async_callback(app.stop)
-        try:
-            async with asyncio.timeout(seconds):
-                await done.all.wait()
-        except TimeoutError:
-            logging.getLogger(__name__).info("a slice: %s of %s jobs", done.jobs, jobs)
+        await done.ended.all.wait()
         took, cpu = time.perf_counter() - began, time.process_time() - used
-        return Drained(done.jobs, took, cpu, commands.sent - before, done.steps, resident(pids))
+        return Drained(jobs, took, cpu, commands.sent - before, resident(()))
 
 
 def _memory() -> tuple[Any, Any]:
     return MemoryStore(), NobodyWaits()
 
 
-async def _database(settings: Settings, commands: Commands) -> tuple[Any, Any]:
+async def database(settings: Settings, commands: Commands) -> tuple[Any, Any]:
+    """Return the store and the upkeep over MongoDB, ready, their commands counted."""
     monitoring.register(commands)
     client = connect(settings.mongo_url)
     store, upkeep = MongoStore(client, settings.mongo_database), MongoUpkeep(client, settings.mongo_database)
@@ -79,11 +76,9 @@ async def _database(settings: Settings, commands: Commands) -> tuple[Any, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--durable", action="store_true")
-    parser.add_argument("--pids", type=int, nargs="*", default=[])
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        drained = drain(Settings(), asked.jobs, asked.seconds, durable=asked.durable, pids=asked.pids)
+        drained = drain(Settings(), asked.jobs, durable=asked.durable)
         print(runner.run(drained).as_json())  # noqa: T201 - what the bench reads
