@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.faults import CannotRun
+from shared.models import ModelStore
 from tests.bench import whisper
 from tests.bench.row import Row, Size
 from tests.bench.rows import ROWS
@@ -29,13 +30,15 @@ def measured(row: Row, small: bool, gpu: bool, alone: bool) -> dict[str, Any]:
     with TemporaryDirectory(prefix=f"scribe-bench-{row.number}-") as home:
         figures = row.figures(asyncio.run(row.run(Size(small, gpu, Path(home), alone))))
     WRITTEN.mkdir(parents=True, exist_ok=True)
-    (WRITTEN / f"{row.number}.json").write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    name = f"{row.number}-small.json" if small else f"{row.number}.json"
+    (WRITTEN / name).write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     return figures
 
 
 def main(small: bool, gpu: bool, only: set[int]) -> None:
     """Measure the rows asked for, one after the other, and print the table."""
     whisper.device(gpu)  # what is missing is said before the first row
+    whisper.fetch(gpu, ModelStore(whisper.CACHE / "models"))
     console, table = Console(width=None if sys.stdout.isatty() else WIDTH), Table(*COLUMNS)
     chosen = [row for row in ROWS if (row.number in only if only else row.quick or not small)]
     for row in chosen:

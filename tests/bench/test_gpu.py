@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import ctranslate2
 import pytest
 
 from deploy.local.faults import CannotRun
+from shared.models import ModelStore
 from shared.topology import Stage
 from tests.bench import __main__ as bench
 from tests.bench import whisper
@@ -131,6 +133,12 @@ def test_without_a_gpu_the_bench_says_what_is_missing_and_measures_nothing(
     assert "nvidia-ml-py" in said
     assert "libc.so.6" not in said
     assert "\n" not in said
+
+
+def test_a_model_that_no_source_gives_is_named_before_the_first_row(tmp_path: Path) -> None:
+    """With what was tried and what to type, instead of a mesh that waits for its transcriber until the time is up."""
+    with pytest.raises(CannotRun, match=r"large-v3-turbo.*scribe models pull"):
+        whisper.fetch(gpu=True, models=ModelStore(tmp_path, sources=()))
 
 
 def test_where_nothing_is_missing_models_run_on_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

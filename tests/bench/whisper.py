@@ -8,6 +8,7 @@ import ctranslate2
 
 from deploy.local.commands import ROOT
 from deploy.local.faults import CannotRun
+from shared.models import ModelStore, ModelUnavailable
 
 CACHE = ROOT / ".scribe" / "cache"
 
@@ -34,6 +35,14 @@ def device(gpu: bool) -> str:
     if gpu and (missing := "; ".join(_missing())):
         raise CannotRun(f"GPU=1 cannot run here; missing: {missing}. Without GPU=1 the bench runs on the CPU")
     return "cuda" if gpu else "cpu"
+
+
+def fetch(gpu: bool, models: ModelStore) -> None:
+    """Have the model's files at hand before anything is timed; raise CannotRun if no source gives them."""
+    try:
+        models.fetch(model(gpu))
+    except ModelUnavailable as why:
+        raise CannotRun(str(why)) from None
 
 
 def compute_type(gpu: bool) -> str:
