@@ -35,7 +35,7 @@ class Blobs(Protocol):
     async def get(self, key: str) -> bytes:
         """Return the whole object; raise NoSuchObject if there is none."""
 
-    async def read(self, key: str, start: int, end: int) -> bytes:
+    async def read(self, key: str, start: int, end: int) -> memoryview:
         """Return bytes `start` (inclusive) to `end` (exclusive), fewer at the end of the object; raise NoSuchObject."""
 
     async def size(self, key: str) -> int:
@@ -69,10 +69,10 @@ class ObjectStore:
         except (NotFoundError, FileNotFoundError):
             raise NoSuchObject(key) from None
 
-    async def read(self, key: str, start: int, end: int) -> bytes:
+    async def read(self, key: str, start: int, end: int) -> memoryview:
         """Return bytes `start` to `end` of the object, fewer at its end; raise NoSuchObject if there is none."""
         try:
-            return bytes(await obstore.get_range_async(self._store, key, start=start, end=end))
+            return memoryview(await obstore.get_range_async(self._store, key, start=start, end=end))
         except (NotFoundError, FileNotFoundError):
             raise NoSuchObject(key) from None
 

@@ -112,10 +112,19 @@ class Event(Message):
         )
 
 
-class Order(Message):
-    """A message of the control exchange: every worker drops what it runs for this job."""
+class Overtaking(Message):
+    """So many steps of the stage have been queued in a lane that may be above that of what its workers have in hand."""
 
-    cancel: str
+    stage: Stage
+    lane: Lane
+    steps: int = Field(ge=1)
+
+
+class Order(Message):
+    """A message of the control exchange: every worker drops what it runs for a job, or makes room to be overtaken."""
+
+    cancel: str | None = None
+    overtaking: Overtaking | None = None
 
 
 class Diagnosis(Message):

@@ -104,6 +104,9 @@ PREFETCH = {
     Stage.NOTIFIER: 8,
 }
 
+# Stages whose workers hold more than they have begun, and are told when steps are queued that go before.
+OVERTAKEN = {Stage.TRANSCRIBER}
+
 ENDS = (Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)
 
 # Facts a webhook may ask for; `progress` is only for those who listen live.

@@ -14,13 +14,14 @@ from shared.transcript import SAMPLE_RATE, Chunk, Cut
 AGAIN_SECONDS = 5.0
 """How long final chunks wait at the most for more to be announced with them."""
 
-DIGEST_BYTES = 16
+DIGEST_DIGITS = 32
 
 
 class Announcing:
-    """Announces the chunks whose sound lies under the prefix `pcm`: the first at once, then twice as many, or in time.
+    """Announces the chunks whose sound lies under the prefix `pcm`: the first at once, then about twice as many.
 
-    Nothing is announced when less than `target` seconds are left to hear: the step is as good as done.
+    That is when twice as much is heard as they reach over, or in time. Nothing is announced when less than `target`
+    seconds are left to hear: the step is as good as done.
     """
 
     def __init__(self, work: Work, pcm: str, decoded: Growing, target: float) -> None:
@@ -28,7 +29,7 @@ class Announcing:
         self._work, self._decoded, self._target = work, decoded, target
         self._digests: list[str] = []
         self._chunks: tuple[Chunk, ...] = ()
-        self._heard, self._due = 0, 0.0
+        self._due = 0.0
 
     @property
     def begun(self) -> bool:
@@ -43,7 +44,7 @@ class Announcing:
         chunks = tuple(chunk for chunk in found if _place(chunk.end) <= self.stored)
         if len(chunks) > len(self._digests):
             self._digests += map(self._digest, chunks[len(self._digests) :])
-            self._chunks, self._heard, self._due = chunks, heard.samples, time.monotonic() + AGAIN_SECONDS
+            self._chunks, self._due = chunks, time.monotonic() + AGAIN_SECONDS
             self._work.announce(Cut(pcm=self.pcm, chunks=chunks, digests=tuple(self._digests)))
 
     def digests(self, chunks: Sequence[Chunk]) -> tuple[str, ...]:
@@ -55,14 +56,16 @@ class Announcing:
         return (*known, *map(self._digest, chunks[len(known) : count]))
 
     def _waits(self, samples: int) -> bool:
-        if self.begun and samples < 2 * self._heard and time.monotonic() < self._due:
+        heard, target = samples * SAMPLE_BYTES, _place(self._target)
+        if self.begun and heard < 2 * _place(self._chunks[-1].end) and time.monotonic() < self._due:
             return True
-        heard = samples * SAMPLE_BYTES
-        return self._decoded.share(heard) > 0 and self._decoded.size - heard < _place(self._target)
+        return self._decoded.share(heard) > 0 and self._decoded.size - heard < target
 
     def _digest(self, chunk: Chunk) -> str:
         sound = self._decoded.read(_place(chunk.start), _place(chunk.end))
-        return hashlib.blake2b(chunk.model_dump_json().encode() + sound, digest_size=DIGEST_BYTES).hexdigest()
+        digest = hashlib.sha256(chunk.model_dump_json().encode())
+        digest.update(sound)
+        return digest.hexdigest()[:DIGEST_DIGITS]
 
 
 def _place(seconds: float) -> int:

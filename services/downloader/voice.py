@@ -77,7 +77,8 @@ def _pieces(pcm: Sounding) -> Iterator[Samples]:
     """Yield the samples as floats in pieces, of which the last is shorter than the others, if need be empty."""
     length = PIECE
     while length == PIECE:
-        piece = np.frombuffer(pcm.read(PIECE * SAMPLE_BYTES), "<i2").astype(np.float32) / np.float32(FULL_SCALE)
+        piece = np.frombuffer(pcm.read(PIECE * SAMPLE_BYTES), "<i2").astype(np.float32)
+        piece /= FULL_SCALE
         length = len(piece)
         yield piece
 

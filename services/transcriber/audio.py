@@ -18,7 +18,9 @@ async def read(blobs: Blobs, prefix: str, span: Span) -> Samples:
     """
     start, end = (pcm.SAMPLE_BYTES * round(at * SAMPLE_RATE) for at in (span.start, span.end))
     try:
-        data = await pcm.read(blobs, prefix, start, end)
+        parts = await pcm.parts(blobs, prefix, start, end)
     except NoSuchObject as gone:
         raise GiveUp(f"the prepared audio is gone ({gone}); submit the recording as a new job") from gone
-    return np.frombuffer(data, "<i2").astype(np.float32) / FULL_SCALE
+    samples = np.concatenate([np.empty(0, "<i2"), *(np.frombuffer(part, "<i2") for part in parts)], dtype=np.float32)
+    samples /= FULL_SCALE
+    return samples

@@ -58,9 +58,14 @@ class Batcher(Generic[R]):
         self._due = 0.0
 
     @property
+    def batch(self) -> int:
+        """How many windows a batch holds, if they are as long as those of the batch before."""
+        return self._room(self._fits)
+
+    @property
     def free(self) -> int:
         """How many windows could be begun at once, if they are as long as those of the batch before."""
-        return self._room(self._fits) * (self.streams - self._busy)
+        return self.batch * (self.streams - self._busy)
 
     def _room(self, fits: int) -> int:
         """Return how many windows a batch may hold, of which so many take no longer than a whole one."""

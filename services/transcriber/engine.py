@@ -63,6 +63,11 @@ class WhisperEngine:
         return VERSIONS
 
     @property
+    def batch(self) -> int:
+        """How many windows are begun together."""
+        return self._batcher.batch
+
+    @property
     def free(self) -> int:
         """How many windows could be begun at once: what a batch holds, for each stream that has nothing to do."""
         return self._batcher.free

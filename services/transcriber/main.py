@@ -20,7 +20,7 @@ def build() -> FastStream:
     """Return the transcriber; opens nothing yet."""
     settings = load(TranscriberSettings)
     blobs = ObjectStore(settings.blobs_url)
-    appetite = Appetite(lambda: engine.free)
+    appetite = Appetite(lambda: engine.free, lambda: engine.batch)
     engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder), appetite.changed)
     do = partial(transcribe, engine=engine, blobs=blobs)
     lifespan = Lifespan(engine.open)

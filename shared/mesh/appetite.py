@@ -19,13 +19,17 @@ what follows: while it does not, nothing else would end the taking."""
 class Appetite:
     """The steps in hand, each with the weight of what of it waits to be begun; `free` is what could be begun at once.
 
-    A step is taken only for an engine that would otherwise rest: what is taken before is what nothing urgent can
-    overtake any more. The next step is expected to weigh what the last one did.
+    A step is taken only for an engine that would otherwise rest, or as one that overtakes those in hand: then `batch`,
+    what the engine begins together, is how much of its lane may be in hand. The next step is expected to weigh what
+    the last one did.
     """
 
-    def __init__(self, free: Callable[[], int] = nothing_free) -> None:
-        self._free = free
+    def __init__(self, free: Callable[[], int] = nothing_free, batch: Callable[[], int] = nothing_free) -> None:
+        self._free, self._batch = free, batch
         self._weights: dict[Step, int | None] = {}
+        self._lanes: dict[Step, int] = {}
+        self._late = set[Step]()
+        self._ahead = self._overtaking = 0
         self._usual: int | None = None
         self._closed = 0
         self._changed: Callable[[], None] = lambda: None
@@ -48,15 +52,33 @@ class Appetite:
             self._closed -= 1
             self.changed()
 
+    def overtake(self, lane: int, steps: int) -> None:
+        """Make room for so many more steps of the lane or above, beside those of lower lanes.
+
+        A step of a lower lane ends that: the broker gives the highest first, so others have taken the rest. And as long
+        as it waits nothing overtakes it: who is told of many steps that others take would gather those of all lanes.
+        """
+        self._ahead = max(self._ahead, lane)
+        self._overtaking += steps
+        self.changed()
+
     @contextmanager
-    def taken(self, step: Step) -> Iterator[None]:
+    def taken(self, step: Step, lane: int = 0) -> Iterator[None]:
         """Count the step as in hand inside the block."""
         self._weights.setdefault(step, None)
+        self._lanes[step] = lane
+        if lane < self._ahead:
+            self._late.add(step)
+            self._overtaking = 0
+        self._overtaking = max(self._overtaking - 1, 0)
+        self._ahead = self._ahead if self._overtaking else 0
         self.changed()
         try:
             yield
         finally:
             self._weights.pop(step, None)
+            self._lanes.pop(step, None)
+            self._late.discard(step)
 
     def weigh(self, step: Step, weight: int) -> None:
         """Note how much of the step waits to be begun; the first time, that is what it weighs."""
@@ -74,11 +96,15 @@ class Appetite:
 
     def room(self, held: int) -> bool:
         """Whether a service that holds so many messages may take one more; some may have come only just now."""
-        free, unknown = self._free(), max(held - len(self._weights), 0)
+        unknown, ahead = max(held - len(self._weights), 0), self._ahead if self._overtakes() else 0
+        free = self._free() or (self._batch() if ahead else 0)
         if not free or self._closed or len(self._weights) + unknown >= MOST_IN_HAND:
             return False
         if self._usual is None:
             return not self._weights and not unknown
-        weights = [self._usual if weight is None else weight for weight in self._weights.values()]
-        waiting = sum(weights) + unknown * self._usual
+        counted = [weight for step, weight in self._weights.items() if self._lanes[step] >= ahead]
+        waiting = sum(self._usual if weight is None else weight for weight in counted) + unknown * self._usual
         return waiting == 0 or waiting + self._usual <= free
+
+    def _overtakes(self) -> bool:
+        return bool(self._overtaking) and not any(self._weights[step] != 0 for step in self._late)

@@ -1,6 +1,7 @@
 """Passing on: after a commit, the events it speaks of and the steps it made ready go out."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -14,8 +15,8 @@ from shared.jobs.step import Step
 from shared.jobs.store import JobStore
 from shared.mesh.post import Post
 from shared.mesh.pulse import PROGRESS_SECONDS
-from shared.messages import Event, Order
-from shared.topology import Happening
+from shared.messages import Event, Order, Overtaking
+from shared.topology import OVERTAKEN, Happening, Lane
 
 
 async def pass_on(store: JobStore, post: Post, moved: Moved, progress: Iterable[Event] = ()) -> None:
@@ -26,11 +27,19 @@ async def pass_on(store: JobStore, post: Post, moved: Moved, progress: Iterable[
     job = moved.job
     said = [post.event(Event.of(job, fact)) for fact in moved.facts]
     said += [post.step(step, job.lane) for step in moved.steps]
+    if job.lane > Lane.NORMAL:
+        said += map(post.order, _overtaking(moved))
     if job.state in ABANDONED and moved.facts:
         said.append(post.order(Order(cancel=job.id)))
     await _confirmed([*said, *map(post.event, progress)])
     if said:
         await store.published(job.id, [fact.sequence for fact in moved.facts], moved.steps, now())
+
+
+def _overtaking(moved: Moved) -> Iterator[Order]:
+    """Yield what tells workers of the steps that go before what they have in hand."""
+    for stage, steps in Counter(step.stage for step in moved.steps if step.stage in OVERTAKEN).items():
+        yield Order(overtaking=Overtaking(stage=stage, lane=moved.job.lane, steps=steps))
 
 
 async def _confirmed(said: list[Coroutine[Any, Any, None]]) -> None:

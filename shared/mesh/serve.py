@@ -110,7 +110,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None, apply_types=False)
     settler = Settler(parts.stage, parts.worker, parts.post, AWAY)
     hands = [_consume(broker, each, prefetch, settler) for each in subscriptions]
-    _listen_to_control(broker, parts.running)
+    _listen_to_control(broker, lambda order: _obey(order, parts, subscriptions))
     watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)
     ending = ExitStack()
 
@@ -165,12 +165,20 @@ async def _undecoded(message: RabbitMessage) -> AbstractIncomingMessage:
     return message.raw_message
 
 
-def _listen_to_control(broker: RabbitBroker, running: Running) -> None:
+def _obey(order: Order, parts: Parts, subscriptions: Sequence[Subscription]) -> None:
+    if order.cancel is not None:
+        parts.running.stop(order.cancel)
+    if order.overtaking is not None and order.overtaking.stage is parts.stage:
+        for each in subscriptions:
+            each.appetite.overtake(order.overtaking.lane, order.overtaking.steps)
+
+
+def _listen_to_control(broker: RabbitBroker, obey: Callable[[Order], None]) -> None:
     queue = RabbitQueue(
         f"{CONTROL.name}.{uuid4()}", durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
     )
     exchange = RabbitExchange(CONTROL.name, type=ExchangeType.FANOUT, declare=False)
 
     @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)
-    async def obey(body: Any) -> None:
-        running.stop(Order.model_validate_json(body.body).cancel)
+    async def hear(body: Any) -> None:
+        obey(Order.model_validate_json(body.body))

@@ -58,7 +58,7 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
         step = StepMessage.model_validate_json(message.body).step()
 
         async def run(stop: threading.Event) -> None:
-            with appetite.taken(step):
+            with appetite.taken(step, message.priority or 0):
                 await executor.run(step, stop)
 
         await parts.running.join(step, run)

@@ -99,16 +99,29 @@ async def test_a_service_takes_what_fits_into_its_engine_and_leaves_the_rest_to_
     await net.close()
 
 
-async def test_an_urgent_step_is_taken_as_soon_as_anything_has_ended(net: Net) -> None:
-    """However many wait: what is taken next is what the broker has first."""
+async def test_an_urgent_step_is_taken_at_once_whatever_is_in_hand(net: Net) -> None:
+    """However many wait and though nothing has ended; then what is in hand is enough again, and the rest waits on."""
     engine = Engine(2)
     await transcriber(net, engine, 4)
     await engine.has_taken(2)
     urgent = await net.submit(Lane.URGENT, diarize=False)
+    await engine.has_taken(4)
+    assert {step.job for step in engine.order[2:]} == {urgent.id}
+    assert (await waiting(net, 6)).consumers == 4
+    engine.end()
+    await net.close()
+
+
+async def test_a_step_that_is_not_above_the_usual_waits_for_its_turn(net: Net) -> None:
+    """Nobody is told of it, and it is taken when something has ended."""
+    engine = Engine(2)
+    await transcriber(net, engine, 4)
+    await engine.has_taken(2)
+    await net.submit(diarize=False)
     await waiting(net, 8)
     engine.release()
     await engine.has_taken(3)
-    assert engine.order[2].job == urgent.id
+    await waiting(net, 7)
     engine.end()
     await net.close()
 

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from services.downloader.announcing import Announcing
+from services.downloader.growing import Growing
+from services.downloader.plan import Run
+from services.downloader.voice import Heard
 from shared import pcm
 from shared.jobs.document import Announced
 from shared.mesh.outcomes import TryLater
+from shared.mesh.work import Work
 from shared.options import Source
 from shared.transcript import Cut
 from tests.fakes.downloader import Desk, Serve, broken_off, in_two
+from tests.fakes.jobs import new_job
 from tests.recordings import RATE, looped
 
 
@@ -61,6 +67,22 @@ async def test_a_recording_prepared_again_has_the_digests_of_what_was_announced(
     louder[30_000:] //= 2
     await desk.blobs.put(key, louder.tobytes())
     assert (await desk.prepare(again)).digests[0] != first.digests[0]
+
+
+def test_more_is_announced_when_twice_as_much_is_heard_as_was_announced(tmp_path: Path) -> None:
+    """27 minutes that are heard within five seconds: of as many chunks as there are, few announcements tell early."""
+    parts, told = list[Cut](), list[tuple[int, int]]()
+    with Growing(tmp_path) as decoded:
+        decoded.write(bytes(1_600 * RATE * pcm.SAMPLE_BYTES))
+        moved = new_job()
+        announcing = Announcing(Work(moved.job, moved.steps[0], announce=parts.append), "pcm", decoded, 180.0)
+        announcing.stored = decoded.size
+        for seconds in range(32, 1_600, 32):
+            runs = [Run(start * RATE, (start + 25) * RATE) for start in range(0, seconds - 26, 26)]
+            before = len(parts)
+            announcing.hear(Heard(seconds * RATE, runs, seconds * RATE))
+            told += [(seconds, len(part.chunks)) for part in parts[before:]]
+    assert told == [(192, 1), (352, 2), (640, 3), (960, 5), (1_568, 9)]
 
 
 @pytest.mark.parametrize("times", [1, 8])

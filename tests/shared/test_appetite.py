@@ -1,12 +1,13 @@
 """The appetite: one step more while an engine would otherwise rest."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from shared.jobs.step import Step
 from shared.mesh.appetite import MOST_IN_HAND, Appetite
-from shared.topology import Stage
+from shared.topology import Lane, Stage
 
 
 def step(number: int) -> Step:
@@ -117,3 +118,71 @@ def test_what_cannot_be_passed_on_ends_the_taking() -> None:
             appetite.weigh(step(number), 1)
             appetite.release(step(number))
         assert not appetite.room(MOST_IN_HAND)
+
+
+@pytest.fixture
+def overtaken() -> Iterator[Appetite]:
+    """Yield what knows of an engine with nothing free, batches of two, and a normal step of three windows in hand."""
+    appetite = Appetite(lambda: 0, lambda: 2)
+    with appetite.taken(step(0), Lane.NORMAL):
+        appetite.weigh(step(0), 3)
+        yield appetite
+
+
+def test_there_is_room_for_what_overtakes_all_in_hand(overtaken: Appetite) -> None:
+    """An urgent step is at hand when a stream comes free, and need not wait until what is left of a chunk is done."""
+    assert not overtaken.room(1)
+    overtaken.overtake(Lane.URGENT, 1)
+    assert overtaken.room(1)
+
+
+def test_no_more_than_a_batch_of_what_overtakes_is_taken(overtaken: Appetite) -> None:
+    """Other workers can have the rest; as soon as some of it is begun, there is room for more."""
+    overtaken.overtake(Lane.URGENT, 3)
+    with overtaken.taken(step(1), Lane.URGENT):
+        overtaken.weigh(step(1), 1)
+        assert overtaken.room(2)
+        with overtaken.taken(step(2), Lane.URGENT):
+            overtaken.weigh(step(2), 1)
+            assert not overtaken.room(3)
+            overtaken.weigh(step(1), 0)
+            assert overtaken.room(3)
+
+
+def test_as_many_steps_overtake_as_were_told_of(overtaken: Appetite) -> None:
+    """When they have come nothing more is looked for: it would be of any lane, and wait here instead of elsewhere."""
+    overtaken.overtake(Lane.URGENT, 1)
+    with overtaken.taken(step(1), Lane.URGENT):
+        overtaken.weigh(step(1), 1)
+        overtaken.weigh(step(1), 0)
+        assert not overtaken.room(2)
+
+
+def test_a_step_of_a_lower_lane_ends_the_overtaking(overtaken: Appetite) -> None:
+    """The broker gives the highest lane first: others have what overtakes, and what is in hand is enough."""
+    overtaken.overtake(Lane.URGENT, 2)
+    with overtaken.taken(step(1), Lane.NORMAL):
+        assert not overtaken.room(2)
+    assert not overtaken.room(1)
+
+
+def test_who_came_too_late_looks_no_more_while_what_it_got_waits(overtaken: Appetite) -> None:
+    """However often a worker is told of steps that others take: it does not gather all the rest meanwhile."""
+    overtaken.overtake(Lane.URGENT, 1)
+    with overtaken.taken(step(1), Lane.NORMAL):
+        overtaken.overtake(Lane.URGENT, 1)
+        overtaken.weigh(step(1), 3)
+        assert not overtaken.room(2)
+        overtaken.weigh(step(1), 0)
+        assert overtaken.room(2)
+
+
+def test_what_is_urgent_still_overtakes_what_is_only_high(overtaken: Appetite) -> None:
+    """Told of both, in whatever order, a worker makes room for the higher lane."""
+    overtaken.overtake(Lane.HIGH, 1)
+    with overtaken.taken(step(1), Lane.HIGH):
+        overtaken.weigh(step(1), 2)
+        assert not overtaken.room(2)
+        overtaken.overtake(Lane.URGENT, 1)
+        overtaken.overtake(Lane.HIGH, 1)
+        assert overtaken.room(2)

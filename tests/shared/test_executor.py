@@ -14,7 +14,8 @@ from shared.mesh import follow
 from shared.mesh.outcomes import Stopped
 from shared.mesh.run import Draining
 from shared.mesh.work import Work
-from shared.topology import Happening, Stage
+from shared.messages import Order, Overtaking
+from shared.topology import Happening, Lane, Stage
 from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
 from tests.fakes.jobs import WINDOW, prepared
@@ -38,6 +39,15 @@ async def test_no_more_chunks_than_the_window_are_queued_at_once() -> None:
     assert [step.part for step in bench.post.steps if step.stage is Stage.TRANSCRIBER] == [0, 1]
     await bench.run(bench.step(Stage.TRANSCRIBER, 1), usual)
     assert bench.post.steps[-1] == bench.step(Stage.TRANSCRIBER, 2)
+
+
+@pytest.mark.parametrize(("lane", "told"), [(Lane.NORMAL, 0), (Lane.HIGH, 1)])
+async def test_transcribers_are_told_of_chunks_that_overtake(lane: Lane, told: int) -> None:
+    """Once for all chunks queued together, of a lane above the usual one, and of no other stage's steps."""
+    bench = Bench(lane=lane)
+    await bench.run(bench.first[0], usual)
+    overtaking = Order(overtaking=Overtaking(stage=Stage.TRANSCRIBER, lane=lane, steps=2))
+    assert bench.post.orders == [overtaking] * told
 
 
 async def test_a_small_output_is_written_with_its_commit() -> None:

@@ -34,6 +34,12 @@ async def test_a_span_is_read_across_slices(blobs: ObjectStore, start: int, end:
     assert await pcm.read(blobs, "p", start, end) == SOUND[start:end]
 
 
+async def test_the_parts_of_a_span_are_its_slices(blobs: ObjectStore) -> None:
+    """What lies in one slice comes as the store read it, and nothing is copied to make one piece of all."""
+    found = await pcm.parts(blobs, "p", 7, pcm.SLICE_BYTES + 5)
+    assert [bytes(part) for part in found] == [SOUND[7 : pcm.SLICE_BYTES], SOUND[pcm.SLICE_BYTES : pcm.SLICE_BYTES + 5]]
+
+
 async def test_what_reaches_beyond_the_end_is_shorter(blobs: ObjectStore) -> None:
     """The last slice ends where the recording ends."""
     assert await pcm.read(blobs, "p", LENGTH - 10, LENGTH + 10) == SOUND[LENGTH - 10 : LENGTH]
