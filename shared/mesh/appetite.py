@@ -1,5 +1,6 @@
 """Whether a service has room for one more step: what its engine could begin at once, less what waits to be begun."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,12 +17,16 @@ MOST_IN_HAND = 64
 what follows: while it does not, nothing else would end the taking."""
 
 
+RECENT = 8
+"""So many weights are remembered: the last chunk of a recording is light, and says nothing of those that follow."""
+
+
 class Appetite:
     """The steps in hand, each with the weight of what of it waits to be begun; `free` is what could be begun at once.
 
     A step is taken only for an engine that would otherwise rest, or as one that overtakes those in hand: then `batch`,
     what the engine begins together, is how much of its lane may be in hand. The next step is expected to weigh what
-    the last one did.
+    the last one did; one in hand that is not weighed yet, what the heaviest of the RECENT last ones did.
     """
 
     def __init__(self, free: Callable[[], int] = nothing_free, batch: Callable[[], int] = nothing_free) -> None:
@@ -30,7 +35,7 @@ class Appetite:
         self._lanes: dict[Step, int] = {}
         self._late = set[Step]()
         self._ahead = self._overtaking = 0
-        self._usual: int | None = None
+        self._recent = deque[int](maxlen=RECENT)
         self._closed = 0
         self._changed: Callable[[], None] = lambda: None
 
@@ -84,7 +89,7 @@ class Appetite:
         """Note how much of the step waits to be begun; the first time, that is what it weighs."""
         if step in self._weights:
             if self._weights[step] is None:
-                self._usual = max(weight, 1)
+                self._recent.append(max(weight, 1))
             self._weights[step] = weight
             self.changed()
 
@@ -100,11 +105,12 @@ class Appetite:
         free = self._free() or (self._batch() if ahead else 0)
         if not free or self._closed or len(self._weights) + unknown >= MOST_IN_HAND:
             return False
-        if self._usual is None:
+        if not self._recent:
             return not self._weights and not unknown
         counted = [weight for step, weight in self._weights.items() if self._lanes[step] >= ahead]
-        waiting = sum(self._usual if weight is None else weight for weight in counted) + unknown * self._usual
-        return waiting == 0 or waiting + self._usual <= free
+        heaviest = max(self._recent)
+        waiting = sum(heaviest if weight is None else weight for weight in counted) + unknown * heaviest
+        return waiting == 0 or waiting + self._recent[-1] <= free
 
     def _overtakes(self) -> bool:
         return bool(self._overtaking) and not any(self._weights[step] != 0 for step in self._late)

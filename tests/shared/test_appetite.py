@@ -36,6 +36,18 @@ def test_a_step_that_is_not_weighed_yet_counts_as_the_last_one_did() -> None:
         assert not appetite.room(2)
 
 
+def test_behind_a_light_step_no_more_heavy_ones_are_taken_than_behind_a_heavy_one() -> None:
+    """The last chunk of a recording is light; of the whole ones that follow, each counts as one until it is weighed."""
+    appetite = Appetite(lambda: 4)
+    with appetite.taken(step(1)), appetite.taken(step(2)), appetite.taken(step(3)):
+        for number, weight in ((1, 8), (2, 1)):
+            appetite.weigh(step(number), weight)
+            appetite.release(step(number))
+        assert not appetite.room(3)
+        appetite.weigh(step(3), 1)
+        assert appetite.room(3)
+
+
 def test_a_message_that_has_only_just_come_counts_as_the_last_step_did() -> None:
     """Between its delivery and the start of its work nothing more is taken in its place."""
     appetite = Appetite(lambda: 2)
