@@ -14,7 +14,7 @@ MOST_STEPS = 64
 
 
 class Known:
-    """The latest MOST documents with a step that waits.
+    """The latest MOST documents with a step that is not over.
 
     They may be out of date: what is decided on one counts only once it is saved.
     """
@@ -25,7 +25,7 @@ class Known:
     def keep(self, job: Job) -> Job:
         """Keep the document, unless a later one is kept, and return it."""
         latest = max(job, self._jobs.pop(job.id, job), key=lambda each: each.revision)
-        if len(latest.steps) <= MOST_STEPS and any(map(_waits, latest.steps.values())):
+        if len(latest.steps) <= MOST_STEPS and not all(record.over for record in latest.steps.values()):
             self._jobs[job.id] = latest
         if len(self._jobs) > MOST:
             self._jobs.popitem(last=False)
@@ -39,6 +39,17 @@ class Known:
             marks = {key: record.but(posted=now) for key, record in records.items() if record}
             outbox = tuple(fact for fact in known.outbox if fact.sequence not in told)
             self._jobs[job] = known.but(outbox=outbox, steps={**known.steps, **marks})
+
+    def moved_on(self, job: Job) -> bool:
+        """Whether this process knows a later revision of the document: no save can begin with this one.
+
+        That is answered once and then forgotten: what is read next is the truth, also of a database that was put back.
+        """
+        known = self._jobs.get(job.id)
+        later = known is not None and known.created == job.created and known.revision > job.revision
+        if later:
+            del self._jobs[job.id]
+        return later
 
     def waiting(self, step: Step) -> Job | None:
         """Return the document of the step's job if it says that the step waits to be claimed.

@@ -80,6 +80,8 @@ class MongoStore:
         The driver writes again when an answer is lost with its connection, and then finds the revision changed by
         itself: the mark tells its own write from another's.
         """
+        if self._known.moved_on(before):
+            return None
         mark = uuid4().hex
         result = await self._jobs.update_one(
             {"_id": before.id, "revision": before.revision}, marked(difference(before, after), mark)

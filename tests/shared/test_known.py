@@ -6,6 +6,7 @@ from shared.clock import now
 from shared.jobs import known
 from shared.jobs.document import StepRecord
 from shared.jobs.known import Known
+from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
 from tests.fakes.jobs import new_job
@@ -17,6 +18,26 @@ def test_an_earlier_document_does_not_take_the_place_of_a_later_one() -> None:
     later = kept.keep(moved.job.model_copy(update={"revision": 3}))
     kept.keep(moved.job)
     assert kept.waiting(moved.steps[0]) is later
+
+
+def test_a_save_that_would_be_refused_is_known_to_be_once() -> None:
+    """This process has written a later revision itself; what it reads then counts, whatever it is."""
+    moved, kept = new_job(), Known()
+    kept.keep(moved.job.model_copy(update={"revision": 3}))
+    assert not kept.moved_on(moved.job.model_copy(update={"revision": 3}))
+    assert kept.moved_on(moved.job)
+    kept.keep(moved.job)
+    assert not kept.moved_on(moved.job)
+
+
+def test_a_document_is_remembered_until_all_of_its_steps_are_over() -> None:
+    """Steps at work end soon, and their commits begin with what was known when they were claimed."""
+    moved, kept = new_job(), Known()
+    (step,) = moved.steps
+    for revision, (state, known_later) in enumerate([(StepState.RUNNING, True), (StepState.DONE, False)], 1):
+        records = {step.key: StepRecord(state=state, queued=now())}
+        kept.keep(moved.job.model_copy(update={"revision": revision, "steps": records}))
+        assert kept.moved_on(moved.job) == known_later
 
 
 def test_marks_of_steps_that_a_document_out_of_date_does_not_know_are_passed_over() -> None:
