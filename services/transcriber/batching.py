@@ -34,8 +34,8 @@ class Batcher(Generic[R]):
     A window whose text is in doubt waits once more: as a whole one if it was trimmed, else by itself. A batch that
     fails is done again window by window, so that one bad window fails alone; one that does not fit into memory is
     halved, and so is every batch after it.
-    `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
-    whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does not fit.
+    `idle` is called whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does
+    not fit.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Batcher(Generic[R]):
     ) -> None:
         self.streams, self.width = streams, width
         self._decoder, self._idle, self._narrowed = decoder, idle, narrowed
-        self.threads = ThreadPoolExecutor(streams, "stream")
+        self._threads = ThreadPoolExecutor(streams, "stream")
         self._waiting = Waiting[Item[R]]()
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
@@ -119,7 +119,7 @@ class Batcher(Generic[R]):
         for item in batch:
             item.ready.window.begun()
         try:
-            texts = await asyncio.get_running_loop().run_in_executor(self.threads, self._texts, batch)
+            texts = await asyncio.get_running_loop().run_in_executor(self._threads, self._texts, batch)
             answers = list(zip(batch, texts, strict=True))
         except Exception as failure:  # noqa: BLE001 - each window's own, and whoever waits for it raises it
             self._failed(batch, failure)

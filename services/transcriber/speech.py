@@ -51,7 +51,7 @@ class Window:
 
 
 class Engine(Protocol):
-    """What can hear a language and write down speech; `fit` and `hear` block and may load a model."""
+    """What can hear a language and write down speech; `fit` blocks and may load a model."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -63,7 +63,7 @@ class Engine(Protocol):
     def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
 
-    def hear(self, model: str, speech: Samples) -> Language:
+    async def hear(self, model: str, speech: Samples) -> Language:
         """Return the language of the speech."""
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:

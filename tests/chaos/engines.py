@@ -103,7 +103,7 @@ class StandInWhisper:
         del model
         return options, ()
 
-    def hear(self, model: str, speech: Samples) -> Language:
+    async def hear(self, model: str, speech: Samples) -> Language:
         """Return Hebrew."""
         del model, speech
         return Language("he", 1.0)

@@ -28,7 +28,7 @@ def work(*chunks: Chunk, part: int = 0, facts: Facts | None = None, **options: A
 def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: list[Window] | None = None) -> Any:
     """Return an engine that keeps what it listens to and the windows it is given, and says the same in each."""
 
-    def listen(_model: str, speech: Samples) -> Language:
+    async def listen(_model: str, speech: Samples) -> Language:
         if heard is not None:
             heard.append(speech)
         return Language("cy", 0.75)
