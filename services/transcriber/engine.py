@@ -106,11 +106,10 @@ class WhisperEngine:
             raise GiveUp(f"model '{model}' is not served here; served: {', '.join(self._served)}")
         return model
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
-        whisper = self._models.get(model)
-        encode = whisper.hf_tokenizer.encode
-        return hints.fit(options, whisper.max_length, lambda text: len(encode(text, add_special_tokens=False).ids))
+        whisper = await self._model(model)
+        return await asyncio.to_thread(hints.fit, options, whisper.max_length, partial(_tokens, whisper.hf_tokenizer))
 
     async def hear(self, model: str, speech: Samples) -> Language:
         """Return the likeliest language of the speech, each 30 s of it counting by its length."""
@@ -140,6 +139,11 @@ class WhisperEngine:
             return found
         # By no thread that a model which is there needs: fetching may take minutes.
         return await asyncio.get_running_loop().run_in_executor(self._loads, self._models.get, name)
+
+
+def _tokens(tokenizer: Any, text: str) -> int:
+    """Return how many tokens the text takes."""
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:

@@ -51,7 +51,7 @@ class Window:
 
 
 class Engine(Protocol):
-    """What can hear a language and write down speech; `fit` blocks and may load a model."""
+    """What can hear a language and write down speech; all that is awaited may load a model first."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -60,7 +60,7 @@ class Engine(Protocol):
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
 
     async def hear(self, model: str, speech: Samples) -> Language:

@@ -27,7 +27,7 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
-    options, warnings = await asyncio.to_thread(engine.fit, model, work.job.options)
+    options, warnings = await engine.fit(model, work.job.options)
     work.check()
     samples = await read(blobs, cut.pcm, chunk)
     window = partial(

@@ -98,7 +98,7 @@ class StandInWhisper:
         del asked
         return "stand-in"
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options as they are."""
         del model
         return options, ()

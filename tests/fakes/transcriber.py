@@ -8,6 +8,7 @@ from services.transcriber.speech import Language, Samples, Window
 from shared.jobs.document import Facts
 from shared.jobs.step import Step
 from shared.mesh.work import Work
+from shared.options import Options
 from shared.topology import Stage
 from shared.transcript import Chunk, ChunkText, Prepared, Segment, Span, Word
 from tests.fakes.jobs import new_job
@@ -38,10 +39,13 @@ def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: lis
             windows.append(window)
         return (Segment(start=0.0, end=window.seconds, text=text),)
 
+    async def fit(_model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+        return options, ()
+
     return SimpleNamespace(
         versions={"parrot": "1"},
         serving=lambda asked: asked or "parrot",
-        fit=lambda _model, options: (options, ()),
+        fit=fit,
         hear=listen,
         write_down=say,
     )

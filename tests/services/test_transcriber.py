@@ -33,6 +33,9 @@ SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sampl
 BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
 SHORT = (Span(start=6.5, end=10.0),)
 
+MOST_THREADS = 32
+"""What asyncio's default executor has at the most."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def engine(model_store: ModelStore) -> WhisperEngine:
@@ -185,6 +188,32 @@ async def test_windows_are_written_down_while_another_model_loads(
     finally:
         arrived.set()
     assert await waits
+
+
+async def test_jobs_that_wait_for_a_model_leave_the_threads_to_those_whose_model_is_there(
+    engine: WhisperEngine, blobs: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More jobs than there are threads wait for a model to be fetched, and another job is done the while."""
+    real, arrived, loading = engine._models._load, threading.Event(), threading.Event()
+
+    def load(path: str) -> object:
+        loading.set()
+        arrived.wait(60)
+        return real(path)
+
+    monkeypatch.setattr(engine._models, "_load", load)
+    engine._models._loaded.pop("tiny.en", None)
+    plans = [work(chunk(0, *SHORT), model="tiny.en", language=language) for language in (None, "en") * MOST_THREADS]
+    waiting = [asyncio.create_task(transcribe(plan, engine, blobs)) for plan in plans]
+    try:
+        await asyncio.to_thread(loading.wait, 10)
+        assert (await asyncio.wait_for(transcribe(work(chunk(0, *SHORT)), engine, blobs), 30)).segments
+        assert not any(step.done() for step in waiting)
+    finally:
+        for step in waiting:
+            step.cancel()
+        arrived.set()
+    await asyncio.gather(*waiting, return_exceptions=True)
 
 
 async def test_a_language_is_heard_while_every_stream_has_a_batch(
