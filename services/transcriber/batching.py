@@ -148,6 +148,7 @@ class Batcher(Generic[R]):
 
     def _doubted(self, item: Item[R], why: Doubt) -> None:
         REDONE.labels(why.reason).inc()
+        item.ready.window.redone(why.reason)
         log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
         if whole := item.ready.whole():
             item.retake(whole)

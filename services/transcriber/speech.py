@@ -29,8 +29,9 @@ class Window:
     """Up to 30 s of speech and all that its text depends on.
 
     `lane`, `job` and `chunk` say which windows go first. Once `stop` is set, from any thread, it need not be heard.
-    `begun` is called when a model begins on it, each time. `longest` is how long the longest window of its chunk is, in
-    seconds: all of a chunk are seen alike, so that they can share calls of the model.
+    `begun` is called when a model begins on it, each time; `redone` when its text is not believed and it is decoded
+    again, with the reason. `longest` is how long the longest window of its chunk is, in seconds: all of a chunk are
+    seen alike, so that they can share calls of the model.
     """
 
     samples: Samples
@@ -42,6 +43,7 @@ class Window:
     chunk: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     begun: Callable[[], None] = lambda: None
+    redone: Callable[[str], None] = lambda _: None
     longest: float = 0.0
 
     @property

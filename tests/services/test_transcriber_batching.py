@@ -205,12 +205,15 @@ async def test_only_the_window_in_doubt_is_done_again() -> None:
 
 
 async def test_a_trimmed_window_in_doubt_is_done_again_as_a_whole_one_that_may_share_a_call() -> None:
-    """It goes with the whole windows that wait, and by itself only if its text is in doubt even then."""
+    """It goes with the whole windows that wait, by itself only if its text is in doubt even then, and is told why."""
     decoder = Scripted(doubtful={"b"})
     trimmed = [named(job, kind="trimmed") for job in "ab"]
+    reasons: list[str] = []
+    trimmed[1] = replace(trimmed[1], window=replace(trimmed[1].window, redone=reasons.append))
     assert await asked(Batcher(decoder, 1, 8), *trimmed, named("c", kind="whole")) == [said("a"), said("B"), said("c")]
     assert decoder.batches == [["a", "b"], ["b", "c"]]
     assert decoder.again == ["b"]
+    assert reasons == ["loop", "loop"]
 
 
 async def test_a_batch_holds_more_windows_where_they_are_short() -> None:
