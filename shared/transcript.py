@@ -84,8 +84,14 @@ class Segment(Span):
     no_speech_probability: float | None = None
 
 
+class Redone(Span):
+    """A window that was decoded again, and why its text was not believed; one that was twice is there twice."""
+
+    reason: str
+
+
 class ChunkText(Output):
-    """The transcriber's output for one chunk."""
+    """The transcriber's output for one chunk; `redone` are the windows that were decoded again, in order of start."""
 
     index: int
     language: str
@@ -93,6 +99,8 @@ class ChunkText(Output):
     segments: tuple[Segment, ...]
     model: str
     versions: dict[str, str] = Field(default_factory=dict)
+    # Left out where there is none: such an output is no larger for it, and whoever does not know the field reads it.
+    redone: tuple[Redone, ...] = Field((), exclude_if=lambda redone: not redone)
 
     def facts(self) -> dict[str, Any]:
         """Return the recording's language: the first chunk to commit decides it."""

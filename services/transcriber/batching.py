@@ -32,10 +32,10 @@ class Batcher(Generic[R]):
     """Decodes on as many `streams` at once, up to `width` whole windows in each, or more that are trimmed.
 
     A window whose text is in doubt waits once more: as a whole one if it was trimmed, else by itself. A batch that
-    fails is done again window by window, so that one bad window fails alone; one that does not fit into memory is
-    halved, and so is every batch after it.
-    `threads` has one thread for each stream: whatever else asks the model goes through it, too. `idle` is called
-    whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does not fit.
+    fails is done again window by window, so that one bad window fails alone. One that does not fit into memory, though
+    a batch may hold more, is tried once more when another has ended; else batches hold half of what did not fit.
+    `idle` is called whenever a stream has nothing to do, `narrowed` with the width that is left whenever a batch does
+    not fit.
     """
 
     def __init__(
@@ -48,10 +48,11 @@ class Batcher(Generic[R]):
     ) -> None:
         self.streams, self.width = streams, width
         self._decoder, self._idle, self._narrowed = decoder, idle, narrowed
-        self.threads = ThreadPoolExecutor(streams, "stream")
+        self._threads = ThreadPoolExecutor(streams, "stream")
         self._waiting = Waiting[Item[R]]()
         self._full = asyncio.Event()
         self._running = set[asyncio.Task[None]]()
+        self._decoding = dict[asyncio.Future[Sequence[Text | Doubt]], int]()
         self._busy = 0
         self._fits = 1
         self._most = MOST_WINDOWS
@@ -119,12 +120,19 @@ class Batcher(Generic[R]):
         for item in batch:
             item.ready.window.begun()
         try:
-            texts = await asyncio.get_running_loop().run_in_executor(self.threads, self._texts, batch)
-            answers = list(zip(batch, texts, strict=True))
+            answers = list(zip(batch, await self._decoded(batch), strict=True))
         except Exception as failure:  # noqa: BLE001 - each window's own, and whoever waits for it raises it
-            self._failed(batch, failure)
+            await self._failed(batch, failure)
         else:
             self._answered(answers)
+
+    async def _decoded(self, batch: list[Item[R]]) -> Sequence[Text | Doubt]:
+        texts = asyncio.get_running_loop().run_in_executor(self._threads, self._texts, batch)
+        self._decoding[texts] = len(batch)
+        try:
+            return await texts
+        finally:
+            del self._decoding[texts]
 
     def _answered(self, answers: Iterable[tuple[Item[R], Text | Doubt]]) -> None:
         for item, text in answers:
@@ -140,6 +148,7 @@ class Batcher(Generic[R]):
 
     def _doubted(self, item: Item[R], why: Doubt) -> None:
         REDONE.labels(why.reason).inc()
+        item.ready.window.redone(why.reason)
         log.info("a window is decoded again: %s", why.reason, extra={"job": item.chunk[0], "part": item.chunk[1]})
         if whole := item.ready.whole():
             item.retake(whole)
@@ -148,18 +157,37 @@ class Batcher(Generic[R]):
             item.doubted = True
             self._again([item])
 
-    def _failed(self, batch: list[Item[R]], failure: Exception) -> None:
-        if len(batch) == 1:
+    async def _failed(self, batch: list[Item[R]], failure: Exception) -> None:
+        if too_large(failure) and self._should_fit(batch):
+            log.warning("%d windows do not fit into memory now and are tried once more: %s", len(batch), failure)
+            for item in batch:
+                item.crowded = True
+            await self._less_crowded(batch)
+        elif len(batch) == 1:
             batch[0].settle(failure)
         elif too_large(failure):
-            self._most = min(self._most, len(batch) // 2)
-            self.width = max(min(self.width, self._most // batch[0].ready.fits), 1)
-            log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
-            self._narrowed(self.width)
-            self._put_back(batch)
+            self._narrow(batch, failure)
+            await self._less_crowded(batch)
         else:
             log.warning("%d windows failed together and are done one by one: %r", len(batch), failure)
             self._again(batch)
+
+    def _should_fit(self, batch: list[Item[R]]) -> bool:
+        """Whether something else may have had the memory: a batch may hold more, and this one failed only once."""
+        return len(batch) < self._room(batch[0].ready.fits) and not any(item.crowded for item in batch)
+
+    def _narrow(self, batch: list[Item[R]], failure: Exception) -> None:
+        """Let no batch hold more than half of this one, or of the largest that has the memory with it."""
+        self._most = min(self._most, max([len(batch), *self._decoding.values()]) // 2)
+        self.width = max(min(self.width, self._most // batch[0].ready.fits), 1)
+        log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
+        self._narrowed(self.width)
+
+    async def _less_crowded(self, batch: list[Item[R]]) -> None:
+        """Put the batch back once a batch of another stream has made room, if one runs."""
+        if self._decoding:
+            await asyncio.wait(self._decoding, return_when=asyncio.FIRST_COMPLETED)
+        self._put_back(batch)
 
     def _again(self, batch: list[Item[R]]) -> None:
         for item in batch:

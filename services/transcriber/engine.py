@@ -36,6 +36,9 @@ from shared.transcript import SAMPLE_RATE, Segment
 FRAME = 30 * SAMPLE_RATE
 """The samples that Whisper sees at once."""
 
+EARS = 2
+"""Languages heard at once: both pieces of a recording's first minute."""
+
 VERSIONS = {"faster-whisper": faster_whisper.__version__, "ctranslate2": ctranslate2.__version__}
 
 
@@ -56,6 +59,9 @@ class WhisperEngine:
         # One thread: mels keep their order, and take a hundredth of the time that the model takes.
         self._mels = ThreadPoolExecutor(1, "mels")
         self._loads = ThreadPoolExecutor(1, "loads")
+        # Not the streams': there a language would wait for whole batches, and a batch for it. CTranslate2 takes its
+        # calls between those of a batch, and runs no more of them at once than there are streams.
+        self._ears = ThreadPoolExecutor(EARS, "ears")
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -100,33 +106,44 @@ class WhisperEngine:
             raise GiveUp(f"model '{model}' is not served here; served: {', '.join(self._served)}")
         return model
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
-        whisper = self._models.get(model)
-        encode = whisper.hf_tokenizer.encode
-        return hints.fit(options, whisper.max_length, lambda text: len(encode(text, add_special_tokens=False).ids))
+        whisper = await self._model(model)
+        return await asyncio.to_thread(hints.fit, options, whisper.max_length, partial(_tokens, whisper.hf_tokenizer))
 
-    def hear(self, model: str, speech: Samples) -> Language:
+    async def hear(self, model: str, speech: Samples) -> Language:
         """Return the likeliest language of the speech, each 30 s of it counting by its length."""
-        whisper = self._models.get(model)
+        whisper = await self._model(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
+        loop, pieces = asyncio.get_running_loop(), [speech[at : at + FRAME] for at in range(0, len(speech), FRAME)]
+        told = await asyncio.gather(*(loop.run_in_executor(self._ears, _languages, whisper, each) for each in pieces))
         heard = defaultdict[str, float](float)
-        for start in range(0, len(speech), FRAME):
-            piece = speech[start : start + FRAME]
-            for code, probability in self._batcher.threads.submit(_languages, whisper, piece).result():
+        for piece, languages in zip(pieces, told, strict=True):
+            for code, probability in languages:
                 heard[code] += probability * len(piece) / len(speech)
         return Language(*max(heard.items(), key=itemgetter(1)))
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
         loop, model, language = asyncio.get_running_loop(), window.model, window.language
-        # A model that made room since it was fitted is loaded again, and not by the thread that all windows need.
-        whisper = self._models.loaded(model) or await loop.run_in_executor(self._loads, self._models.get, model)
+        whisper = await self._model(model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
         slack = seconds_behind(model, self._settings.transcriber_slack)
         return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper, slack))
+
+    async def _model(self, name: str) -> Any:
+        """Return the model, loaded again if it made room; raise TryLater or GiveUp if it cannot be had."""
+        if found := self._models.loaded(name):
+            return found
+        # By no thread that a model which is there needs: fetching may take minutes.
+        return await asyncio.get_running_loop().run_in_executor(self._loads, self._models.get, name)
+
+
+def _tokens(tokenizer: Any, text: str) -> int:
+    """Return how many tokens the text takes."""
+    return len(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def _languages(whisper: Any, piece: Samples) -> list[tuple[str, float]]:

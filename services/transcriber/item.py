@@ -11,12 +11,17 @@ from services.transcriber.waiting import ChunkName
 
 @dataclass(eq=False)
 class Item(Generic[R]):
-    """A window that waits, and whoever waits for its text; windows of one `kind` may share a call."""
+    """A window that waits, and whoever waits for its text; windows of one `kind` may share a call.
+
+    `doubted`: its text was not believed, and it had all there is to see. `crowded`: it did not fit into memory once,
+    though more had room there.
+    """
 
     ready: R
     kind: Hashable
     text: asyncio.Future[Text]
     doubted: bool = False
+    crowded: bool = False
 
     @classmethod
     def of(cls, ready: R) -> "Item[R]":

@@ -21,7 +21,7 @@ class TranscriberSettings(Settings):
     `transcriber_model` serves the jobs that name none; `transcriber_models` (a comma between names) may be named
     besides. `transcriber_streams` batches of up to `transcriber_batch` whole windows, or as many short ones as take no
     longer, are decoded at once, each on `transcriber_threads` threads; 0: chosen to suit the machine. Once a batch does
-    not fit into memory, all that follow are narrower, also after a start with the same settings. A model sees
+    not fit into memory, all that follow are narrower, for a day also after a start with the same settings. A model sees
     `transcriber_slack` seconds or a little more of silence behind a window; 30: always all that it can see; None: less
     only where that was measured to cost no words (`services.transcriber.slack`).
     """

@@ -29,8 +29,9 @@ class Window:
     """Up to 30 s of speech and all that its text depends on.
 
     `lane`, `job` and `chunk` say which windows go first. Once `stop` is set, from any thread, it need not be heard.
-    `begun` is called when a model begins on it, each time. `longest` is how long the longest window of its chunk is, in
-    seconds: all of a chunk are seen alike, so that they can share calls of the model.
+    `begun` is called when a model begins on it, each time; `redone` when its text is not believed and it is decoded
+    again, with the reason. `longest` is how long the longest window of its chunk is, in seconds: all of a chunk are
+    seen alike, so that they can share calls of the model.
     """
 
     samples: Samples
@@ -42,6 +43,7 @@ class Window:
     chunk: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
     begun: Callable[[], None] = lambda: None
+    redone: Callable[[str], None] = lambda _: None
     longest: float = 0.0
 
     @property
@@ -51,7 +53,7 @@ class Window:
 
 
 class Engine(Protocol):
-    """What can hear a language and write down speech; `fit` and `hear` block and may load a model."""
+    """What can hear a language and write down speech; all that is awaited may load a model first."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -60,10 +62,10 @@ class Engine(Protocol):
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
 
-    def hear(self, model: str, speech: Samples) -> Language:
+    async def hear(self, model: str, speech: Samples) -> Language:
         """Return the language of the speech."""
 
     async def write_down(self, window: Window) -> tuple[Segment, ...]:

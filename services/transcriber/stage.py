@@ -10,7 +10,7 @@ from services.transcriber.sentences import placed, sentences
 from services.transcriber.speech import Engine, Language, Samples, Window
 from shared.blobs import Blobs
 from shared.mesh.work import Work
-from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Cut, Segment, Span
+from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Cut, Redone, Segment, Span
 
 
 async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
@@ -27,7 +27,7 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
-    options, warnings = await asyncio.to_thread(engine.fit, model, work.job.options)
+    options, warnings = await engine.fit(model, work.job.options)
     work.check()
     samples = await read(blobs, cut.pcm, chunk)
     window = partial(
@@ -41,20 +41,32 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
         stop=work.stop,
         longest=max(span.end - span.start for span in chunk.windows),
     )
-    windows = _asked(work, window, _cut(chunk, samples))
+    redone: list[Redone] = []
+    windows = _asked(work, window, _cut(chunk, samples), redone)
     segments = [segment async for segment in _written(work, chunk, windows, engine)]
-    return _text(chunk, language, model, engine, segments, warnings)
+    return _text(chunk, language, model, engine, segments, warnings, redone)
 
 
-def _asked(work: Work, window: "partial[Window]", pieces: Iterable[tuple[Span, Samples]]) -> list[tuple[Span, Window]]:
-    """Return the pieces as windows; the step weighs as many of them as no model has begun on."""
+def _asked(
+    work: Work, window: "partial[Window]", pieces: Iterable[tuple[Span, Samples]], redone: list[Redone]
+) -> list[tuple[Span, Window]]:
+    """Return the pieces as windows; the step weighs as many of them as no model has begun on.
+
+    Those that are decoded again are noted in `redone`.
+    """
     waiting = set[int]()
 
     def begun(index: int) -> None:
         waiting.discard(index)
         work.weigh(len(waiting))
 
-    asked = [(span, window(sound, begun=partial(begun, index))) for index, (span, sound) in enumerate(pieces)]
+    def again(span: Span, reason: str) -> None:
+        redone.append(Redone(start=round(span.start, 3), end=round(span.end, 3), reason=reason))
+
+    asked = [
+        (span, window(sound, begun=partial(begun, index), redone=partial(again, span)))
+        for index, (span, sound) in enumerate(pieces)
+    ]
     waiting.update(range(len(asked)))
     return asked
 
@@ -101,6 +113,7 @@ def _text(
     engine: Engine,
     segments: list[Segment] | None = None,
     warnings: tuple[str, ...] = (),
+    redone: Iterable[Redone] = (),
 ) -> ChunkText:
     return ChunkText(
         warnings=warnings,
@@ -110,4 +123,5 @@ def _text(
         segments=tuple(sorted(segments or (), key=lambda segment: (segment.start, segment.end))),
         model=model,
         versions=dict(engine.versions),
+        redone=tuple(sorted(redone, key=lambda window: window.start)),
     )

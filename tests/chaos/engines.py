@@ -98,12 +98,12 @@ class StandInWhisper:
         del asked
         return "stand-in"
 
-    def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options as they are."""
         del model
         return options, ()
 
-    def hear(self, model: str, speech: Samples) -> Language:
+    async def hear(self, model: str, speech: Samples) -> Language:
         """Return Hebrew."""
         del model, speech
         return Language("he", 1.0)

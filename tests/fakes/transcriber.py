@@ -8,6 +8,7 @@ from services.transcriber.speech import Language, Samples, Window
 from shared.jobs.document import Facts
 from shared.jobs.step import Step
 from shared.mesh.work import Work
+from shared.options import Options
 from shared.topology import Stage
 from shared.transcript import Chunk, ChunkText, Prepared, Segment, Span, Word
 from tests.fakes.jobs import new_job
@@ -28,7 +29,7 @@ def work(*chunks: Chunk, part: int = 0, facts: Facts | None = None, **options: A
 def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: list[Window] | None = None) -> Any:
     """Return an engine that keeps what it listens to and the windows it is given, and says the same in each."""
 
-    def listen(_model: str, speech: Samples) -> Language:
+    async def listen(_model: str, speech: Samples) -> Language:
         if heard is not None:
             heard.append(speech)
         return Language("cy", 0.75)
@@ -38,10 +39,13 @@ def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: lis
             windows.append(window)
         return (Segment(start=0.0, end=window.seconds, text=text),)
 
+    async def fit(_model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+        return options, ()
+
     return SimpleNamespace(
         versions={"parrot": "1"},
         serving=lambda asked: asked or "parrot",
-        fit=lambda _model, options: (options, ()),
+        fit=fit,
         hear=listen,
         write_down=say,
     )

@@ -133,6 +133,67 @@ async def test_a_batch_that_does_not_fit_is_halved_and_the_width_that_works_is_k
     assert told == [4, 2]
 
 
+async def test_a_small_batch_that_fails_beside_a_large_one_is_tried_again_once_that_has_ended() -> None:
+    """Two windows find no memory while four others have it; afterwards they do, and batches stay as wide as before."""
+    beside, failed, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+
+    def fail(jobs: list[str]) -> None:
+        if "a" in jobs:
+            beside.wait(5)
+        if "x" in jobs and not beside.is_set():
+            loop.call_soon_threadsafe(failed.set)
+            raise MemoryError
+
+    decoder, told = Scripted(fail), list[int]()
+    batcher = Batcher(decoder, 2, 8, narrowed=told.append)
+    large = asyncio.create_task(asked(batcher, *map(named, "abcdefgh")))
+    small = asyncio.create_task(asked(batcher, named("x", kind="other"), named("y", kind="other")))
+    await asyncio.wait_for(failed.wait(), 5)
+    await asyncio.sleep(0)
+    assert sum("x" in batch for batch in decoder.batches) == 1
+    beside.set()
+    assert await small == [said("x"), said("y")]
+    assert await large == [said(job) for job in "abcdefgh"]
+    assert sum("x" in batch for batch in decoder.batches) == 2
+    assert (batcher.width, told) == (8, [])
+
+
+async def test_a_small_batch_that_fails_again_beside_a_large_one_halves_the_large_one() -> None:
+    """What did not fit is both together: batches hold half of the large one from then on, not half of the small one."""
+    released, begun, told = threading.Event(), threading.Semaphore(0), list[int]()
+
+    def fail(jobs: list[str]) -> None:
+        if "x" not in jobs:
+            begun.release()
+            released.wait(0.2 if "a" in jobs else 5)
+        elif not told:
+            begun.acquire(timeout=5)
+            raise MemoryError
+
+    def narrowed(width: int) -> None:
+        told.append(width)
+        released.set()
+
+    decoder = Scripted(fail)
+    batcher = Batcher(decoder, 2, 4, narrowed=narrowed)
+    urgent = [named(job, Lane.URGENT, kind="other") for job in "xy"]
+    assert len(await asked(batcher, *urgent, *map(named, "abcdefgh"))) == 10
+    assert told == [2]
+    assert sum("x" in batch for batch in decoder.batches) == 3
+
+
+async def test_a_window_that_finds_no_memory_by_itself_fails_once_it_was_tried_again() -> None:
+    """Its step comes back later; batches are not narrowed for it."""
+
+    def fail(_: list[str]) -> None:
+        raise MemoryError
+
+    decoder, told = Scripted(fail), list[int]()
+    (failure,) = await asked(Batcher(decoder, 1, 8, narrowed=told.append), named("a"))
+    assert isinstance(failure, MemoryError)
+    assert (decoder.batches, told) == ([["a"], ["a"]], [])
+
+
 async def test_only_the_window_in_doubt_is_done_again() -> None:
     """Its neighbours are answered as they are, it is heard with care, and the reason is counted."""
     before = REGISTRY.get_sample_value("scribe_engine_redone_total", {"reason": "loop"}) or 0
@@ -144,12 +205,15 @@ async def test_only_the_window_in_doubt_is_done_again() -> None:
 
 
 async def test_a_trimmed_window_in_doubt_is_done_again_as_a_whole_one_that_may_share_a_call() -> None:
-    """It goes with the whole windows that wait, and by itself only if its text is in doubt even then."""
+    """It goes with the whole windows that wait, by itself only if its text is in doubt even then, and is told why."""
     decoder = Scripted(doubtful={"b"})
     trimmed = [named(job, kind="trimmed") for job in "ab"]
+    reasons: list[str] = []
+    trimmed[1] = replace(trimmed[1], window=replace(trimmed[1].window, redone=reasons.append))
     assert await asked(Batcher(decoder, 1, 8), *trimmed, named("c", kind="whole")) == [said("a"), said("B"), said("c")]
     assert decoder.batches == [["a", "b"], ["b", "c"]]
     assert decoder.again == ["b"]
+    assert reasons == ["loop", "loop"]
 
 
 async def test_a_batch_holds_more_windows_where_they_are_short() -> None:

@@ -5,10 +5,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
+from services.transcriber import fits
 from services.transcriber.decoding import Hearing
 from services.transcriber.engine import WhisperEngine
 from services.transcriber.fits import Fits
@@ -24,10 +26,10 @@ SETTINGS = TranscriberSettings(transcriber_batch=8, transcriber_slack=5)
 def test_what_fitted_is_the_width_of_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The last and least of what fitted is taken, and a warning says what to remove to try more again."""
     file = tmp_path / "layouts" / "a.json"
-    fits = Fits(file, 8, SETTINGS)
-    assert fits.width() == 8
-    fits.only(4)
-    fits.only(2)
+    first = Fits(file, 8, SETTINGS)
+    assert first.width() == 8
+    first.only(4)
+    first.only(2)
     assert Fits(file, 8, SETTINGS).width() == 2
     assert str(file) in caplog.text
 
@@ -41,6 +43,29 @@ def test_what_fitted_under_other_settings_is_not_taken_and_never_widens_a_batch(
     """What is configured is the most, and a setting that changed may have changed what fits."""
     Fits(tmp_path / "a.json", 8, SETTINGS).only(4)
     assert Fits(tmp_path / "a.json", configured, SETTINGS.model_copy(update=changed)).width() == configured
+
+
+def test_what_did_not_fit_is_tried_again_after_a_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One moment without memory narrows a day's starts at the most, and the warning says how long ago it was."""
+    file, clock = tmp_path / "a.json", Mock(return_value=1_000_000.0)
+    monkeypatch.setattr(fits, "time", clock)
+    Fits(file, 8, SETTINGS).only(2)
+    clock.return_value += 3 * 3_600
+    assert Fits(file, 8, SETTINGS).width() == 2
+    assert "more did not fit 3:00:00 ago" in caplog.text
+    clock.return_value += 21 * 3_600
+    assert Fits(file, 8, SETTINGS).width() == 8
+
+
+def test_what_was_kept_without_a_time_is_forgotten(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file from before times were kept says nothing, and is no reason for a warning."""
+    file = tmp_path / "a.json"
+    Fits(file, 8, SETTINGS).only(2)
+    file.write_text(json.dumps({key: value for key, value in json.loads(file.read_text()).items() if key != "at"}))
+    assert Fits(file, 8, SETTINGS).width() == 8
+    assert not caplog.text
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"windows": "4"}', '{"windows": 4}'])

@@ -18,7 +18,7 @@ from shared.blobs import ObjectStore
 from shared.jobs.document import Facts
 from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
-from shared.transcript import Chunk, Prepared, Segment, Span
+from shared.transcript import Chunk, ChunkText, Prepared, Redone, Segment, Span
 from tests.fakes.transcriber import chunk, parrot, work
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
@@ -98,6 +98,36 @@ async def test_a_window_is_given_with_all_that_its_text_depends_on(blobs: Object
     said = {(each.language, each.model, each.lane, each.job, each.chunk, each.stop) for each in asked}
     assert said == {("en", "parrot", plan.job.lane, plan.job.id, 1, plan.stop)}
     assert weights == [2]
+
+
+async def test_windows_that_were_decoded_again_are_told_with_their_place_and_the_reason(blobs: ObjectStore) -> None:
+    """Start and end are seconds of the recording, in order, whichever was in doubt first; the others leave no trace."""
+
+    async def say(window: Window) -> tuple[Segment, ...]:
+        if window.seconds < 3:
+            await asyncio.sleep(0)
+            window.redone("loop")
+        if window.seconds > 3.45:
+            window.redone("log-probability")
+        return (Segment(start=0.0, end=window.seconds, text="hello"),)
+
+    engine = parrot()
+    engine.write_down = say
+    spans = Span(start=12.5, end=14.2), Span(start=14.4, end=17.8), Span(start=17.9, end=21.5)
+    text = await transcribe(work(chunk(0, *SHORT), chunk(1, *spans), part=1, language="en"), engine, blobs)
+    assert text.redone == (
+        Redone(start=12.5, end=14.2, reason="loop"),
+        Redone(start=17.9, end=21.5, reason="log-probability"),
+    )
+    assert ChunkText.model_validate_json(text.model_dump_json()) == text
+
+
+async def test_a_chunk_of_which_nothing_was_decoded_again_is_written_as_ever(blobs: ObjectStore) -> None:
+    """Its output is no larger than before, and one that was written before is read."""
+    text = await transcribe(work(chunk(0, *SHORT), language="en"), parrot(), blobs)
+    assert text.redone == ()
+    assert "redone" not in text.model_dump(mode="json")
+    assert ChunkText.model_validate(text.model_dump(mode="json")) == text
 
 
 async def test_a_window_that_fails_fails_the_step_and_forgets_the_others(blobs: ObjectStore) -> None:
