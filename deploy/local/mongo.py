@@ -16,15 +16,17 @@ STOP_SECONDS = 15.0
 
 
 class Database:
-    """The server whose files lie under `home`. Its port stays the same from its making on, over every restart."""
+    """The server whose files lie under `home`. Its port stays the same from its making on, over every restart.
 
-    def __init__(self, home: Path, port: int | None = None) -> None:
-        self._home = home
+    `replica_set` has it appear as one, so that drivers write again what was not answered: what it keeps for that makes
+    it slower with every write (0005).
+    """
+
+    def __init__(self, home: Path, port: int | None = None, *, replica_set: bool = False) -> None:
+        self._home, self._shape = home, [] if replica_set else ["--standalone"]
         self.port = port or free_port()
         self._server: Process | None = None
-        # For a driver that repeats a write whose answer was lost, the server keeps what it answered to the last 10,000
-        # writes, and looks through all of that at every further one (0005).
-        self.url = f"mongodb://{LOOPBACK}:{self.port}/?directConnection=true&retryWrites=false"
+        self.url = f"mongodb://{LOOPBACK}:{self.port}/?directConnection=true"
 
     @property
     def pid(self) -> int | None:
@@ -39,7 +41,7 @@ class Database:
         child.require_free(self.port, "the database")
         self._home.mkdir(parents=True, exist_ok=True)
         command = [str(_program()), "--host", LOOPBACK, "--port", str(self.port), "--sync-on-commit"]
-        command += ["--storage-path", str(self._home / "data")]
+        command += [*self._shape, "--storage-path", str(self._home / "data")]
         self._server = await child.start(command, child.inherited({}), self._home, self._log)
         if not await child.ready_first(answers(self.url, START_SECONDS), self._server, START_SECONDS):
             await self.stop()

@@ -5,11 +5,13 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import pytest
+from pymongo import AsyncMongoClient, monitoring
 
 from deploy.local.faults import CannotRun
 from deploy.local.keeper import Keeper
@@ -17,7 +19,6 @@ from deploy.local.mongo import Database, answers
 from deploy.local.parts import LocalParts
 from deploy.local.rabbitmq import Broker
 from deploy.local.runner import LocalMesh
-from shared.jobs.mongo import connect
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 MINE = Path(f"/proc/{os.getpid()}/task")
@@ -27,6 +28,24 @@ def alive(pid: int | None) -> bool:
     """Whether a process of that id runs (one that ended and was not collected does not)."""
     stat = Path(f"/proc/{pid}/stat")
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+class Commands(monitoring.CommandListener):
+    """Keeps the inserts that are sent."""
+
+    def __init__(self) -> None:
+        self.inserts = list[Mapping[str, Any]]()
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Keep the command if it is one."""
+        if event.command_name == "insert":
+            self.inserts.append(event.command)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing to keep."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing to keep."""
 
 
 def children() -> set[int]:
@@ -102,9 +121,20 @@ async def test_a_killed_database_comes_back_under_the_same_address(tmp_path: Pat
         await database.stop()
 
 
-async def test_the_embedded_database_is_not_asked_to_remember_writes(tmp_path: Path) -> None:
-    """The address has the driver number no write: what the server keeps of numbered ones makes it slower and slower."""
-    assert connect(Database(tmp_path).url).options.retry_writes is False
+@pytest.mark.broker
+@pytest.mark.parametrize("replica_set", [True, False])
+async def test_only_as_a_replica_set_is_the_embedded_database_asked_to_remember_writes(
+    tmp_path: Path, replica_set: bool
+) -> None:
+    """Drivers number writes that they may repeat, and what the server keeps of those makes it slower and slower."""
+    database, sent = Database(tmp_path, replica_set=replica_set), Commands()
+    try:
+        await database.start()
+        async with AsyncMongoClient[dict[str, Any]](database.url, event_listeners=[sent]) as client:
+            await client["test"]["jobs"].insert_one({})
+    finally:
+        await database.stop()
+    assert ["txnNumber" in command for command in sent.inserts] == [replica_set]
 
 
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
