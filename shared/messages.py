@@ -113,11 +113,10 @@ class Event(Message):
 
 
 class Overtaking(Message):
-    """So many steps of the stage have been queued in a lane that may be above that of what its workers have in hand."""
+    """Steps of the stage have been queued in a lane that may be above that of what its workers have in hand."""
 
     stage: Stage
     lane: Lane
-    steps: int = Field(ge=1)
 
 
 class Order(Message):

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from shared.jobs.step import Step
+from shared.topology import Lane
 
 
 def nothing_free() -> int:
-    """Return what an engine could begin at once where there is none."""
+    """Return what an engine could begin, at once or together, where there is none."""
     return 0
 
 
@@ -33,8 +34,7 @@ class Appetite:
         self._free, self._batch = free, batch
         self._weights: dict[Step, int | None] = {}
         self._lanes: dict[Step, int] = {}
-        self._late = set[Step]()
-        self._ahead = self._overtaking = 0
+        self._ahead = 0
         self._recent = deque[int](maxlen=RECENT)
         self._closed = 0
         self._changed: Callable[[], None] = lambda: None
@@ -57,33 +57,32 @@ class Appetite:
             self._closed -= 1
             self.changed()
 
-    def overtake(self, lane: int, steps: int) -> None:
-        """Make room for so many more steps of the lane or above, beside those of lower lanes.
-
-        A step of a lower lane ends that: the broker gives the highest first, so others have taken the rest. And as long
-        as it waits nothing overtakes it: who is told of many steps that others take would gather those of all lanes.
-        """
+    def overtake(self, lane: int) -> None:
+        """Make room for steps of the lane or above beside those of lower lanes, until a step comes that is of none."""
         self._ahead = max(self._ahead, lane)
-        self._overtaking += steps
         self.changed()
+
+    def late(self, lane: int, held: int) -> bool:
+        """Whether a message that has come is of none of the lanes that room was made for, and there is no other room.
+
+        The broker gives the highest lane first: others have taken what was to overtake.
+        """
+        if lane >= self._ahead:
+            return False
+        self._ahead = lane if lane > Lane.NORMAL else 0
+        return not self.room(held)
 
     @contextmanager
     def taken(self, step: Step, lane: int = 0) -> Iterator[None]:
         """Count the step as in hand inside the block."""
         self._weights.setdefault(step, None)
         self._lanes[step] = lane
-        if lane < self._ahead:
-            self._late.add(step)
-            self._overtaking = 0
-        self._overtaking = max(self._overtaking - 1, 0)
-        self._ahead = self._ahead if self._overtaking else 0
         self.changed()
         try:
             yield
         finally:
             self._weights.pop(step, None)
             self._lanes.pop(step, None)
-            self._late.discard(step)
 
     def weigh(self, step: Step, weight: int) -> None:
         """Note how much of the step waits to be begun; the first time, that is what it weighs."""
@@ -101,16 +100,13 @@ class Appetite:
 
     def room(self, held: int) -> bool:
         """Whether a service that holds so many messages may take one more; some may have come only just now."""
-        unknown, ahead = max(held - len(self._weights), 0), self._ahead if self._overtakes() else 0
-        free = self._free() or (self._batch() if ahead else 0)
+        unknown = max(held - len(self._weights), 0)
+        free = self._free() or (self._batch() if self._ahead else 0)
         if not free or self._closed or len(self._weights) + unknown >= MOST_IN_HAND:
             return False
         if not self._recent:
             return not self._weights and not unknown
-        counted = [weight for step, weight in self._weights.items() if self._lanes[step] >= ahead]
+        counted = [weight for step, weight in self._weights.items() if self._lanes[step] >= self._ahead]
         heaviest = max(self._recent)
         waiting = sum(heaviest if weight is None else weight for weight in counted) + unknown * heaviest
         return waiting == 0 or waiting + self._recent[-1] <= free
-
-    def _overtakes(self) -> bool:
-        return bool(self._overtaking) and not any(self._weights[step] != 0 for step in self._late)

@@ -1,7 +1,6 @@
 """Passing on: after a commit, the events it speaks of and the steps it made ready go out."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Coroutine, Iterable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -38,8 +37,8 @@ async def pass_on(store: JobStore, post: Post, moved: Moved, progress: Iterable[
 
 def _overtaking(moved: Moved) -> Iterator[Order]:
     """Yield what tells workers of the steps that go before what they have in hand."""
-    for stage, steps in Counter(step.stage for step in moved.steps if step.stage in OVERTAKEN).items():
-        yield Order(overtaking=Overtaking(stage=stage, lane=moved.job.lane, steps=steps))
+    for stage in OVERTAKEN & {step.stage for step in moved.steps}:
+        yield Order(overtaking=Overtaking(stage=stage, lane=moved.job.lane))
 
 
 async def _confirmed(said: list[Coroutine[Any, Any, None]]) -> None:

@@ -14,7 +14,7 @@ from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
 from shared.mesh.appetite import Appetite
 from shared.mesh.lost import lost_as_error
-from shared.mesh.settle import Handle
+from shared.mesh.settle import GivenBack, Handle
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +60,15 @@ class Hands:
             await asyncio.wait(self._raising, timeout=STOP_SECONDS)
 
     async def take(self, message: AbstractIncomingMessage, handle: Handle) -> None:
-        """Handle the message; the consumer that brought it goes, before the ack brings another, if it is not needed."""
+        """Handle the message; the consumer that brought it goes, before the ack brings another, if it is not needed.
+
+        Raises GivenBack for a message that the consumer was not started for.
+        """
         tag = message.consumer_tag or ""
+        if len(self._tags) > 1 and self._appetite.late(message.priority or 0, len(self._busy)):
+            async with self._lock:
+                await self._end(tag)
+            raise GivenBack
         self._busy.add(tag)
         try:
             await handle(message)
@@ -69,9 +76,13 @@ class Hands:
             self._busy.discard(tag)
         async with self._lock:
             free = self._tags - self._busy - {tag}
-            if tag in self._tags and len(self._tags) > 1 and (free or not self._room):
-                self._tags.discard(tag)
-                await self._cancel(tag, ANSWER_SECONDS)
+            if free or not self._room:
+                await self._end(tag)
+
+    async def _end(self, tag: str) -> None:
+        if tag in self._tags and len(self._tags) > 1:
+            self._tags.discard(tag)
+            await self._cancel(tag, ANSWER_SECONDS)
 
     @property
     def _room(self) -> bool:

@@ -170,7 +170,7 @@ def _obey(order: Order, parts: Parts, subscriptions: Sequence[Subscription]) -> 
         parts.running.stop(order.cancel)
     if order.overtaking is not None and order.overtaking.stage is parts.stage:
         for each in subscriptions:
-            each.appetite.overtake(order.overtaking.lane, order.overtaking.steps)
+            each.appetite.overtake(order.overtaking.lane)
 
 
 def _listen_to_control(broker: RabbitBroker, obey: Callable[[Order], None]) -> None:

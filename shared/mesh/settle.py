@@ -29,6 +29,10 @@ class NotYet(Exception):
     """The message speaks of something that is perhaps still on its way: it goes up the ladder and is tried again."""
 
 
+class GivenBack(Exception):
+    """The message is for another worker: it goes back to the broker as it came, and at once."""
+
+
 Handle = Callable[[AbstractIncomingMessage], Awaitable[None]]
 
 
@@ -49,7 +53,7 @@ class Settler:
         """Ack the message once its effects are safe; whatever else happens, it is kept somewhere."""
         try:
             await self._handle(message, handle)
-        except Draining:
+        except (Draining, GivenBack):
             await _quietly(message.nack(requeue=True))
         except Exception:
             # Neither handled nor sent on: the broker has no room, and would bring the message again as quickly as it
@@ -63,7 +67,7 @@ class Settler:
     async def _handle(self, message: AbstractIncomingMessage, handle: Handle) -> None:
         try:
             await handle(message)
-        except Draining:
+        except (Draining, GivenBack):
             raise
         except ValidationError as wrong:
             log.warning("not a message of the mesh; parked: %s", _named(wrong))

@@ -144,13 +144,13 @@ def overtaken() -> Iterator[Appetite]:
 def test_there_is_room_for_what_overtakes_all_in_hand(overtaken: Appetite) -> None:
     """An urgent step is at hand when a stream comes free, and need not wait until what is left of a chunk is done."""
     assert not overtaken.room(1)
-    overtaken.overtake(Lane.URGENT, 1)
+    overtaken.overtake(Lane.URGENT)
     assert overtaken.room(1)
 
 
 def test_no_more_than_a_batch_of_what_overtakes_is_taken(overtaken: Appetite) -> None:
     """Other workers can have the rest; as soon as some of it is begun, there is room for more."""
-    overtaken.overtake(Lane.URGENT, 3)
+    overtaken.overtake(Lane.URGENT)
     with overtaken.taken(step(1), Lane.URGENT):
         overtaken.weigh(step(1), 1)
         assert overtaken.room(2)
@@ -161,40 +161,29 @@ def test_no_more_than_a_batch_of_what_overtakes_is_taken(overtaken: Appetite) ->
             assert overtaken.room(3)
 
 
-def test_as_many_steps_overtake_as_were_told_of(overtaken: Appetite) -> None:
-    """When they have come nothing more is looked for: it would be of any lane, and wait here instead of elsewhere."""
-    overtaken.overtake(Lane.URGENT, 1)
-    with overtaken.taken(step(1), Lane.URGENT):
-        overtaken.weigh(step(1), 1)
-        overtaken.weigh(step(1), 0)
-        assert not overtaken.room(2)
-
-
-def test_a_step_of_a_lower_lane_ends_the_overtaking(overtaken: Appetite) -> None:
+def test_a_message_of_a_lower_lane_ends_the_overtaking(overtaken: Appetite) -> None:
     """The broker gives the highest lane first: others have what overtakes, and what is in hand is enough."""
-    overtaken.overtake(Lane.URGENT, 2)
-    with overtaken.taken(step(1), Lane.NORMAL):
-        assert not overtaken.room(2)
+    overtaken.overtake(Lane.URGENT)
+    assert not overtaken.late(Lane.URGENT, 1)
+    assert overtaken.late(Lane.NORMAL, 1)
     assert not overtaken.room(1)
 
 
-def test_who_came_too_late_looks_no_more_while_what_it_got_waits(overtaken: Appetite) -> None:
-    """However often a worker is told of steps that others take: it does not gather all the rest meanwhile."""
-    overtaken.overtake(Lane.URGENT, 1)
-    with overtaken.taken(step(1), Lane.NORMAL):
-        overtaken.overtake(Lane.URGENT, 1)
-        overtaken.weigh(step(1), 3)
-        assert not overtaken.room(2)
-        overtaken.weigh(step(1), 0)
-        assert overtaken.room(2)
+def test_a_message_of_a_lower_lane_is_welcome_where_there_is_room_for_it(overtaken: Appetite) -> None:
+    """A worker that was told of urgent steps may have begun all that it had since."""
+    overtaken.overtake(Lane.URGENT)
+    overtaken.weigh(step(0), 0)
+    overtaken._free = lambda: 4
+    assert not overtaken.late(Lane.NORMAL, 1)
 
 
-def test_what_is_urgent_still_overtakes_what_is_only_high(overtaken: Appetite) -> None:
-    """Told of both, in whatever order, a worker makes room for the higher lane."""
-    overtaken.overtake(Lane.HIGH, 1)
+def test_what_is_only_high_overtakes_what_is_normal_when_nothing_urgent_is_left(overtaken: Appetite) -> None:
+    """Told of both, in whatever order, a worker makes room for the higher lane first."""
+    overtaken.overtake(Lane.HIGH)
     with overtaken.taken(step(1), Lane.HIGH):
-        overtaken.weigh(step(1), 2)
-        assert not overtaken.room(2)
-        overtaken.overtake(Lane.URGENT, 1)
-        overtaken.overtake(Lane.HIGH, 1)
+        overtaken.weigh(step(1), 1)
+        overtaken.overtake(Lane.URGENT)
+        overtaken.overtake(Lane.HIGH)
         assert overtaken.room(2)
+        assert not overtaken.late(Lane.HIGH, 2)
+        assert overtaken.late(Lane.NORMAL, 2)

@@ -46,7 +46,7 @@ async def test_transcribers_are_told_of_chunks_that_overtake(lane: Lane, told: i
     """Once for all chunks queued together, of a lane above the usual one, and of no other stage's steps."""
     bench = Bench(lane=lane)
     await bench.run(bench.first[0], usual)
-    overtaking = Order(overtaking=Overtaking(stage=Stage.TRANSCRIBER, lane=lane, steps=2))
+    overtaking = Order(overtaking=Overtaking(stage=Stage.TRANSCRIBER, lane=lane))
     assert bench.post.orders == [overtaking] * told
 
 

@@ -4,10 +4,13 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from shared.jobs.step import Step
 from shared.mesh.appetite import Appetite
 from shared.mesh.hands import Hands
-from shared.topology import Stage
+from shared.mesh.settle import GivenBack
+from shared.topology import Lane, Stage
 
 
 class SlowQueue:
@@ -35,12 +38,36 @@ class SlowQueue:
             await asyncio.Event().wait()
 
 
+def brought(tag: str) -> SimpleNamespace:
+    """Return a normal message as a consumer brings it."""
+    return SimpleNamespace(consumer_tag=tag, priority=Lane.NORMAL)
+
+
 def hands_on(queue: SlowQueue, appetite: Appetite) -> Hands:
     """Return hands with the queue's first consumer."""
     consumer = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
     hands = Hands(consumer, appetite)  # type: ignore[arg-type]  # all of a subscriber that hands touch
     hands.start(1)
     return hands
+
+
+async def test_a_message_that_comes_to_a_consumer_for_what_overtakes_goes_back() -> None:
+    """It would wait behind all in hand while another worker rests; so does the consumer go that brought it."""
+    queue, appetite = SlowQueue(), Appetite(lambda: 0, lambda: 2)
+    hands = hands_on(queue, appetite)
+    queue.go.set()
+
+    async def handle(_: Any) -> None:
+        with appetite.taken(Step("job", Stage.TRANSCRIBER), Lane.NORMAL):
+            appetite.weigh(Step("job", Stage.TRANSCRIBER), 3)
+            appetite.overtake(Lane.URGENT)
+            await queue.asked.wait()
+            await asyncio.sleep(0)
+            with pytest.raises(GivenBack):
+                await hands.take(brought("second"), handle)  # type: ignore[arg-type]  # as above
+            assert queue.consumers == {"first"}
+
+    await hands.take(brought("first"), handle)  # type: ignore[arg-type]  # as above
 
 
 async def test_a_service_that_stops_while_the_broker_is_away_gets_no_consumer_back() -> None:
@@ -67,5 +94,5 @@ async def test_a_consumer_that_was_being_started_when_the_service_stopped_is_end
             queue.go.set()
             await stopping
 
-    await hands.take(SimpleNamespace(consumer_tag="first"), handle)  # type: ignore[arg-type]  # as above
+    await hands.take(brought("first"), handle)  # type: ignore[arg-type]  # as above
     assert queue.consumers == set()
