@@ -22,7 +22,7 @@ from shared.mesh.settle import NotYet, subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
 from shared.options import Source
 from shared.seal import shown
-from shared.topology import CANCEL_KEY, Happening, Stage
+from shared.topology import CANCEL_KEY, ENDS, SUBMIT_KEY, Happening, Stage
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,9 @@ class Desk:
 
         Raises NotYet for the cancel of a job that is not stored: it goes up the ladder, once.
         """
+        if _tells_an_end(message):
+            await self.admission.on_end(message)
+            return
         try:
             job = await (self._cancel if subject(message) == CANCEL_KEY else self._submit)(message)
         except Rejected as rejected:
@@ -126,3 +129,8 @@ class Desk:
         queue = message.reply_to
         if queue and not queue.startswith(RESERVED):
             await self.post.reply(queue, message.correlation_id, reply)
+
+
+def _tells_an_end(message: AbstractIncomingMessage) -> bool:
+    """Whether the ladder has brought back, into this queue, an event from the queue of jobs' ends."""
+    return message.routing_key not in {SUBMIT_KEY, CANCEL_KEY} and subject(message).rpartition(".")[2] in ENDS

@@ -23,6 +23,8 @@ def careful(ready: Ready) -> tuple[Segment, ...]:
         tried.append(_decoded(ready, temperatures))
         if not _loops(ready, tried[-1]):
             return tuple(map(_segment, tried[-1]))
+        if ready.window.stop.is_set():
+            break
         temperatures = _left(temperatures, tried[-1])
     return tuple(map(_segment, max(tried, key=_sureness)))
 

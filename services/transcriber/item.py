@@ -44,7 +44,7 @@ class Item(Generic[R]):
 
     def retake(self, ready: R) -> None:
         """Wait as another kind of window: as one of which the model sees more."""
-        self.ready, self.kind = ready, ready.kind
+        self.ready, self.kind, self.crowded = ready, ready.kind, False
 
     def part(self) -> None:
         """Let it share no call any more."""

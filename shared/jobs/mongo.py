@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReplaceOne, UpdateOne
-from pymongo.errors import ConnectionFailure, DuplicateKeyError
+from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, WTimeoutError
 
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job
@@ -28,7 +28,7 @@ from shared.transcript import Output
 TIMEOUT_MS = 30_000
 """How long an operation may take, with the looking for a database that is away."""
 
-AWAY = (ConnectionFailure,)
+AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
 """What a store raises when no database is found, or the one found does not answer, within TIMEOUT_MS."""
 
 

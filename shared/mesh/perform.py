@@ -38,7 +38,8 @@ class Heard:
 class Worker:
     """A stage at work: what it does, who it is, how often it is tried, and what stands in for it when it gives up.
 
-    A step that takes longer than `limit` seconds ends the process; `appetite` hears what the steps weigh.
+    A step that takes longer than `limit` seconds ends the process; `appetite` hears what the steps weigh. `away` is
+    what the store raises when there is no database: no failure of the stage.
     """
 
     stage: Stage
@@ -50,6 +51,7 @@ class Worker:
     limit: float
     stand_in: Do | None = None
     appetite: Appetite = field(default_factory=Appetite)
+    away: tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ async def perform(
     heard: Heard,
     stop: threading.Event,
 ) -> Outcome:
-    """Return how the stage ended; `stop` ends it early. It raises no stage's failure."""
+    """Return how the stage ended; `stop` ends it early. It raises no stage's failure, but what is `away`."""
     if held.exhausted is not None:
         return await _dead(held, worker, store, held.exhausted, None)
     try:
@@ -81,6 +83,8 @@ async def perform(
         return await _dead(held, worker, store, failure.reason, failure)
     except TryLater as wait:
         return await _again(held, worker, store, wait.reason, wait.delay, wait)
+    except worker.away:
+        raise
     except Exception as bug:
         log.exception("the stage failed in a way it did not mean to")
         return await _again(held, worker, store, f"{type(bug).__name__}: {bug}", 0, bug)
@@ -120,6 +124,8 @@ async def _dead(held: Held, worker: Worker, store: JobStore, reason: str, failur
     try:
         inputs = await store.outputs(held.job, flow.needs(held.job, held.step))
         return Dead(reason, failure, await worker.stand_in(Work(held.job, held.step, held.attempt, inputs)))
+    except worker.away:
+        raise
     except Exception as second:
         log.exception("nothing could stand in for the stage")
         return Dead(f"{reason}; and what should stand in for it failed: {second}", failure)

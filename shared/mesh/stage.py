@@ -7,6 +7,7 @@ from faststream import FastStream
 
 from shared.blobs import Blobs
 from shared.jobs.claims import Rules
+from shared.jobs.mongo import AWAY
 from shared.mesh.appetite import Appetite
 from shared.mesh.perform import Do, Worker
 from shared.mesh.run import Executor
@@ -51,6 +52,7 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
         limit=settings.step_limit,
         stand_in=stand_in,
         appetite=appetite,
+        away=AWAY,
     )
     executor = Executor(worker, parts.store, parts.post)
 

@@ -38,7 +38,8 @@ def measured(row: Row, small: bool, gpu: bool, alone: bool) -> dict[str, Any]:
 def main(small: bool, gpu: bool, only: set[int]) -> None:
     """Measure the rows asked for, one after the other, and print the table."""
     whisper.device(gpu)  # what is missing is said before the first row
-    whisper.fetch(gpu, ModelStore(whisper.CACHE / "models"))
+    if gpu:
+        whisper.fetch(gpu, ModelStore(whisper.CACHE / "models"))
     console, table = Console(width=None if sys.stdout.isatty() else WIDTH), Table(*COLUMNS)
     chosen = [row for row in ROWS if (row.number in only if only else row.quick or not small)]
     for row in chosen:

@@ -41,7 +41,7 @@ class Bench:
         self, stage: Stage, do: Do, name: str = "w1", attempts: int = 2, stand_in: Do | None = None
     ) -> Executor:
         """Return an executor of one stage."""
-        worker = Worker(stage, do, name, Rules(attempts, 20.0), WINDOW, 5.0, 60.0, stand_in)
+        worker = Worker(stage, do, name, Rules(attempts, 20.0), WINDOW, 5.0, 60.0, stand_in, away=(ConnectionError,))
         return Executor(worker, self.store, self.post)
 
     async def run(self, step: Step, do: Do, **worker: Any) -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from shared.jobs.states import JobState, StepState
 from shared.mesh.settle import TRIES, NotYet
+from shared.messages import Event
 from shared.options import Source
-from shared.topology import CANCEL_KEY, Happening, Lane, Stage
+from shared.topology import CANCEL_KEY, Happening, Lane, Stage, event_key
 from tests.fakes.incoming import Incoming
 from tests.fakes.intake import intake
 from tests.fakes.post import MemoryPost
@@ -185,6 +186,20 @@ async def test_a_cancel_that_waited_on_the_ladder_is_still_a_cancel(
     await take(said)
     await take({"id": said["id"], "tenant": "acme"}, routing_key="step.intake.10s", type=CANCEL_KEY)
     assert store.jobs[said["id"]].state is JobState.CANCELLED
+
+
+async def test_the_end_of_a_job_that_waited_on_the_ladder_is_no_submit(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost
+) -> None:
+    """It is heard as from the queue of ends, and nothing is told to be rejected."""
+    said = submit()
+    await take(said)
+    ended = Event(
+        job=said["id"], tenant="acme", sequence=2, happening=Happening.COMPLETED, at=store.jobs[said["id"]].created
+    )
+    told, key = post.told(), event_key("acme", Happening.COMPLETED)
+    await take(ended.model_dump_json().encode(), routing_key="step.intake.10s", type=key)
+    assert post.told() == told
 
 
 async def test_a_cancel_tells_the_webhooks_that_asked(take: Callable[..., Any], post: MemoryPost) -> None:

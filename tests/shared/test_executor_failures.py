@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from datetime import timedelta
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -26,6 +27,19 @@ async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis
     assert why.traceback is not None
     assert bench.job.state is JobState.FAILED
     assert bench.post.told() == [Happening.FAILED]
+
+
+async def test_a_database_that_goes_away_in_mid_step_is_no_failure_of_the_stage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is committed or said of it: the message comes again when the database is back."""
+    bench = Bench()
+    monkeypatch.setattr(bench.store, "outputs", AsyncMock(side_effect=ConnectionError))
+    with pytest.raises(ConnectionError):
+        await bench.run(bench.first[0], usual)
+    record = bench.job.steps[bench.first[0].key]
+    assert (record.state, record.error) == (StepState.RUNNING, None)
+    assert not bench.post.delayed
 
 
 async def test_poison_that_kills_its_process_is_counted_at_the_claim() -> None:

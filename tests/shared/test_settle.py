@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from pymongo.errors import ServerSelectionTimeoutError
+from pymongo.errors import ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
 
 from shared.jobs.mongo import AWAY
 from shared.mesh import settle
@@ -53,11 +53,12 @@ class Ladder:
         self.sent.append((delay, properties["headers"][TRIES]))
 
 
-async def test_no_message_is_given_up_on_because_the_database_is_away() -> None:
+@pytest.mark.parametrize("away", [ServerSelectionTimeoutError, ExecutionTimeout])
+async def test_no_message_is_given_up_on_because_the_database_is_away(away: type[PyMongoError]) -> None:
     """One that has failed as often as a message may is tried again soon, and that is not counted against it."""
 
     async def stored(message: Any) -> None:
-        raise ServerSelectionTimeoutError(message.body)
+        raise away(message.body)
 
     ladder, message = Ladder(), Settled(b"{}", headers={TRIES: len(LADDER)})
     settler = Settler(Stage.INTAKE, "worker", ladder, AWAY)  # type: ignore[arg-type]  # only `again` is asked
