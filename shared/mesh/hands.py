@@ -65,10 +65,10 @@ class Hands:
         Raises GivenBack for a message that the consumer was not started for.
         """
         tag = message.consumer_tag or ""
-        if len(self._tags) > 1 and self._appetite.late(message.priority or 0, len(self._busy)):
-            async with self._lock:
-                await self._end(tag)
-            raise GivenBack
+        if self._appetite.late(message.priority or 0, len(self._busy)):
+            async with self._lock:  # the consumer may bring its first message before it is noted
+                if await self._end(tag):
+                    raise GivenBack
         self._busy.add(tag)
         try:
             await handle(message)
@@ -79,10 +79,13 @@ class Hands:
             if free or not self._room:
                 await self._end(tag)
 
-    async def _end(self, tag: str) -> None:
-        if tag in self._tags and len(self._tags) > 1:
-            self._tags.discard(tag)
-            await self._cancel(tag, ANSWER_SECONDS)
+    async def _end(self, tag: str) -> bool:
+        """End the consumer unless it is the only one, or gone already; return whether that was done."""
+        if tag not in self._tags or len(self._tags) == 1:
+            return False
+        self._tags.discard(tag)
+        await self._cancel(tag, ANSWER_SECONDS)
+        return True
 
     @property
     def _room(self) -> bool:

@@ -55,16 +55,17 @@ async def test_a_message_that_comes_to_a_consumer_for_what_overtakes_goes_back()
     """It would wait behind all in hand while another worker rests; so does the consumer go that brought it."""
     queue, appetite = SlowQueue(), Appetite(lambda: 0, lambda: 2)
     hands = hands_on(queue, appetite)
-    queue.go.set()
 
     async def handle(_: Any) -> None:
         with appetite.taken(Step("job", Stage.TRANSCRIBER), Lane.NORMAL):
             appetite.weigh(Step("job", Stage.TRANSCRIBER), 3)
             appetite.overtake(Lane.URGENT)
             await queue.asked.wait()
-            await asyncio.sleep(0)
+            coming = asyncio.create_task(hands.take(brought("second"), handle))  # type: ignore[arg-type]  # as above
+            await asyncio.sleep(0)  # it has come before the consumer is noted
+            queue.go.set()
             with pytest.raises(GivenBack):
-                await hands.take(brought("second"), handle)  # type: ignore[arg-type]  # as above
+                await coming
             assert queue.consumers == {"first"}
 
     await hands.take(brought("first"), handle)  # type: ignore[arg-type]  # as above
