@@ -4,6 +4,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Language, Samples, Window
 from shared.jobs.document import Facts
 from shared.jobs.step import Step
@@ -12,6 +13,9 @@ from shared.options import Options
 from shared.topology import Stage
 from shared.transcript import Chunk, ChunkText, Prepared, Segment, Span, Word
 from tests.fakes.jobs import new_job
+
+BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
+"""A model of many languages, and one of English alone beside it."""
 
 
 def chunk(index: int, *windows: Span) -> Chunk:

@@ -9,9 +9,11 @@ import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from services.transcriber.engine import WhisperEngine
 from shared.blobs import ObjectStore
 from shared.models import ModelStore
 from tests.fakes.downloader import Answer, Serve
+from tests.fakes.transcriber import BASE
 from tests.recordings import SAMPLE, lay_down
 
 
@@ -19,6 +21,14 @@ from tests.recordings import SAMPLE, lay_down
 def model_store() -> ModelStore:
     """A store whose cache outlives the run, so that only the first run fetches."""
     return ModelStore(Path(__file__).parents[2] / ".scribe/cache/models")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def engine(model_store: ModelStore) -> WhisperEngine:
+    """Return an engine that serves base, multilingual, and tiny.en."""
+    engine = WhisperEngine(BASE, model_store)
+    await engine.open()
+    return engine
 
 
 @pytest.fixture(scope="module")

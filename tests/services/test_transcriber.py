@@ -3,46 +3,29 @@
 import asyncio
 import importlib.util
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from meeteval.io.stm import STM
 from meeteval.wer import siso_word_error_rate
 from prometheus_client import REGISTRY
 
 from services.transcriber import doubt
-from services.transcriber.decoding import Hearing
-from services.transcriber.engine import FRAME, WhisperEngine
-from services.transcriber.settings import TranscriberSettings
-from services.transcriber.speech import Samples, Window
+from services.transcriber.engine import WhisperEngine
+from services.transcriber.speech import Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
 from shared.mesh.outcomes import GiveUp, Stopped
 from shared.mesh.work import Work
 from shared.models import ModelStore
 from shared.transcript import Segment, Span
-from tests.fakes.transcriber import chunk, plain, words_of, work
+from tests.fakes.transcriber import BASE, chunk, plain, words_of, work
 from tests.recordings import samples
 
 SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
-BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en", transcriber_streams=1)
 SHORT = (Span(start=6.5, end=10.0),)
-
-MOST_THREADS = 32
-"""What asyncio's default executor has at the most."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def engine(model_store: ModelStore) -> WhisperEngine:
-    """Return an engine that serves base, multilingual, and tiny.en."""
-    engine = WhisperEngine(BASE, model_store)
-    await engine.open()
-    return engine
 
 
 @pytest.fixture
@@ -163,97 +146,6 @@ async def test_an_english_only_model_hears_english_and_refuses_other_languages(
     for model, language in (("tiny.en", "he"), ("base", "yue")):
         with pytest.raises(GiveUp, match=f"model '{model}' does not know the language '{language}'"):
             await transcribe(work(chunk(0, *SHORT), model=model, language=language), engine, blobs)
-
-
-async def test_windows_are_written_down_while_another_model_loads(
-    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A window whose model made room waits for it; those of a model that is there do not wait with it."""
-    real, arrived, loading = engine._models._load, threading.Event(), threading.Event()
-
-    def load(path: str) -> object:
-        loading.set()
-        arrived.wait(30)
-        return real(path)
-
-    monkeypatch.setattr(engine._models, "_load", load)
-    engine._models._loaded.pop("tiny.en", None)
-    sound = samples()[200_000:227_000].astype(np.float32) / 32768
-    options = work(chunk(0, *SHORT), temperature=0.0).job.options
-    waits = asyncio.create_task(engine.write_down(Window(sound, "en", "tiny.en", options)))
-    try:
-        await asyncio.to_thread(loading.wait, 10)
-        assert await asyncio.wait_for(engine.write_down(Window(sound, "en", "base", options)), 20)
-        assert not waits.done()
-    finally:
-        arrived.set()
-    assert await waits
-
-
-async def test_jobs_that_wait_for_a_model_leave_the_threads_to_those_whose_model_is_there(
-    engine: WhisperEngine, blobs: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """More jobs than there are threads wait for a model to be fetched, and another job is done the while."""
-    real, arrived, loading = engine._models._load, threading.Event(), threading.Event()
-
-    def load(path: str) -> object:
-        loading.set()
-        arrived.wait(60)
-        return real(path)
-
-    monkeypatch.setattr(engine._models, "_load", load)
-    engine._models._loaded.pop("tiny.en", None)
-    plans = [work(chunk(0, *SHORT), model="tiny.en", language=language) for language in (None, "en") * MOST_THREADS]
-    waiting = [asyncio.create_task(transcribe(plan, engine, blobs)) for plan in plans]
-    try:
-        await asyncio.to_thread(loading.wait, 10)
-        assert (await asyncio.wait_for(transcribe(work(chunk(0, *SHORT)), engine, blobs), 30)).segments
-        assert not any(step.done() for step in waiting)
-    finally:
-        for step in waiting:
-            step.cancel()
-        arrived.set()
-    await asyncio.gather(*waiting, return_exceptions=True)
-
-
-async def test_a_language_is_heard_while_every_stream_has_a_batch(
-    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It does not wait for the batch that runs to end, let alone for the next, and knows its language as ever."""
-    running, go = threading.Event(), threading.Event()
-
-    def hold(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
-        running.set()
-        go.wait(30)
-        return [()] * len(batch)
-
-    monkeypatch.setattr(Hearing, "together", hold)
-    speech = samples().astype(np.float32) / 32768
-    window = Window(speech[:16_000], "en", "base", work(chunk(0, *SHORT)).job.options)
-    batch = asyncio.create_task(engine.write_down(window))
-    try:
-        await asyncio.to_thread(running.wait, 10)
-        assert (await asyncio.wait_for(engine.hear("base", speech), 20)).code == "en"
-        assert not batch.done()
-    finally:
-        go.set()
-    assert await batch == ()
-
-
-async def test_both_pieces_of_a_minute_are_listened_to_at_once(
-    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither waits until the other is answered, and each counts by its length."""
-    both = threading.Barrier(2, timeout=5)
-    told = {FRAME: [("de", 0.6), ("en", 0.4)], FRAME // 2: [("de", 0.0), ("en", 1.0)]}
-
-    def detect(piece: Samples) -> tuple[str, float, list[tuple[str, float]]]:
-        both.wait()
-        return "", 0.0, told[len(piece)]
-
-    monkeypatch.setattr(engine._models.get("base"), "detect_language", detect)
-    language = await engine.hear("base", np.zeros(FRAME * 3 // 2, np.float32))
-    assert (language.code, round(language.probability, 6)) == ("en", 0.6)
 
 
 async def test_a_model_that_is_not_served_is_refused_with_the_list_of_those_that_are(
