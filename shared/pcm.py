@@ -11,6 +11,9 @@ from shared.transcript import SAMPLE_RATE
 
 SAMPLE_BYTES = 2
 
+FULL_SCALE = 32768.0
+"""The sample that is 1.0 as a float, one more than there is: -1.0 is the least."""
+
 SLICE_SECONDS = 120
 """3.84 MB: less than a chunk, for the first of which transcribers wait, and few objects for many hours."""
 

@@ -17,6 +17,7 @@ from torch.nn.functional import interpolate
 
 from services.diarizer.precision import quick
 from services.diarizer.pyannote_audio import Model, fbank
+from shared import pcm
 from shared.mesh.outcomes import GiveUp
 from shared.models import REGISTRY
 from shared.transcript import SAMPLE_RATE
@@ -77,7 +78,7 @@ def batches(lengths: dict[int, int], at_once: int) -> Iterator[list[int]]:
 
 def _features(waveforms: Tensor) -> Tensor:
     """Return the (batch, frames, 80) filter banks; pyannote repeats a window for each of its speakers."""
-    windows, of_row = torch.unique_consecutive(waveforms * 32768, dim=0, return_inverse=True)
+    windows, of_row = torch.unique_consecutive(waveforms * pcm.FULL_SCALE, dim=0, return_inverse=True)
     banks = [fbank(window[None], num_mel_bins=FILTERS, sample_frequency=SAMPLE_RATE) for window in windows]
     return torch.stack(banks)[of_row]
 

@@ -21,10 +21,10 @@ from services.diarizer.pyannote_audio import (
     segmentation,
 )
 from services.diarizer.segmentation import STEP, WINDOW, prepare, segmented, whole
-from services.diarizer.settings import OFFLINE, DiarizerSettings
+from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import Samples
 from shared.mesh.outcomes import GiveUp
-from shared.models import ModelStore
+from shared.models import OFFLINE, ModelStore
 from shared.transcript import SAMPLE_RATE, Turn
 
 SPEECH = "pyannote-segmentation-3.0"

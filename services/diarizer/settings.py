@@ -2,10 +2,8 @@
 
 from pydantic import Field
 
+from shared.models import OFFLINE
 from shared.settings import Settings
-
-OFFLINE = "pyannote-segmentation-3.0+campplus-zh-en"
-"""The pipeline put together here, from weights that need no hub and no account."""
 
 
 class DiarizerSettings(Settings):

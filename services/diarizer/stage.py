@@ -16,10 +16,8 @@ from shared import flow, pcm
 from shared.blobs import PART_BYTES, Blobs
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
-from shared.models import ModelUnavailable, NoSuchModel
+from shared.models import FETCH_AGAIN_SECONDS, ModelUnavailable, NoSuchModel
 from shared.transcript import SAMPLE_RATE, Diarization, HeardPiece, Prepared, Turn
-
-FETCH_AGAIN_SECONDS = 60.0
 
 Samples = np.ndarray[tuple[int], np.dtype[np.float32]]
 
@@ -126,7 +124,7 @@ async def read(work: Work, prepared: Prepared, blobs: Blobs, first: int, last: i
         bit = np.frombuffer(spoken, dtype="<i2")
         if len(bit) != end - start:
             raise ValueError(f"'{prepared.pcm}' ends at sample {start + len(bit)}, but {last} are promised")
-        np.divide(bit, np.float32(32768), out=samples[start - first : end - first])
+        np.divide(bit, np.float32(pcm.FULL_SCALE), out=samples[start - first : end - first])
     return samples
 
 

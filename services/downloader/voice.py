@@ -16,11 +16,9 @@ from faster_whisper.vad import get_vad_model
 from numpy.lib.stride_tricks import sliding_window_view
 
 from services.downloader.plan import NEVER, Run
-from shared.pcm import SAMPLE_BYTES
+from shared.pcm import FULL_SCALE, SAMPLE_BYTES
 
 Samples = npt.NDArray[np.float32]
-
-FULL_SCALE = 32768.0
 
 FRAME = 512
 """Samples of which the network tells one probability: 32 ms."""

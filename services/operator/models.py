@@ -13,17 +13,15 @@ from shared.settings import load
 
 app = typer.Typer(help="Models: which there are, and fetching them.", no_args_is_help=True)
 
-DIARIZER_MODELS = ("pyannote-segmentation-3.0", "campplus-zh-en")
-
 
 def needed(settings: OperatorSettings) -> tuple[str, ...]:
     """Return the models that a mesh on this machine loads."""
-    return (settings.transcriber_model, *DIARIZER_MODELS)
+    return (settings.transcriber_model, *settings.diarizer_model.split("+"))
 
 
 def store(settings: OperatorSettings) -> ModelStore:
     """Return this machine's models."""
-    return ModelStore(settings.cache / "models")
+    return ModelStore(settings.models_cache, settings.models_folder)
 
 
 @app.command("list")

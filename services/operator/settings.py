@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from shared.models import OFFLINE
 from shared.settings import PREFIX, Settings
 
 HOME = Path(".scribe")
@@ -25,3 +26,4 @@ class OperatorSettings(Settings):
     cache: Path = HOME / "cache"
     blobs_url: str = Field(default_factory=_local_blobs, pattern=r"^(file|s3|gs|az|memory)://")
     transcriber_model: str = "base"
+    diarizer_model: str = OFFLINE

@@ -8,8 +8,6 @@ from shared.blobs import Blobs, NoSuchObject
 from shared.mesh.outcomes import GiveUp
 from shared.transcript import SAMPLE_RATE, Span
 
-FULL_SCALE = 32768.0
-
 
 async def read(blobs: Blobs, prefix: str, span: Span) -> Samples:
     """Return the samples of a span of the sound under the prefix, fewer at its end.
@@ -22,5 +20,5 @@ async def read(blobs: Blobs, prefix: str, span: Span) -> Samples:
     except NoSuchObject as gone:
         raise GiveUp(f"the prepared audio is gone ({gone}); submit the recording as a new job") from gone
     samples = np.concatenate([np.empty(0, "<i2"), *(np.frombuffer(part, "<i2") for part in parts)], dtype=np.float32)
-    samples /= FULL_SCALE
+    samples /= pcm.FULL_SCALE
     return samples

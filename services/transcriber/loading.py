@@ -12,7 +12,7 @@ import ivrit
 from services.transcriber.layouts import Layout
 from services.transcriber.settings import TranscriberSettings
 from shared.mesh.outcomes import GiveUp, TryLater
-from shared.models import ModelStore, ModelUnavailable, NoSuchModel
+from shared.models import FETCH_AGAIN_SECONDS, ModelStore, ModelUnavailable, NoSuchModel
 from shared.settings import WrongSettings
 
 KEPT = 2
@@ -20,8 +20,6 @@ KEPT = 2
 
 One that made room stays in memory beside them until the last window that was made ready for it is written down.
 """
-
-FETCH_AGAIN_SECONDS = 300.0
 
 COMPUTE_TYPES = {"cuda": ("float16", "int8_float32", "float32"), "cpu": ("int8", "float32")}
 """By device, the first that it supports is used; GPUs before Volta have no fast float16."""

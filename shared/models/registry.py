@@ -192,4 +192,7 @@ SPECS = (
     ),
 )
 
+OFFLINE = "pyannote-segmentation-3.0+campplus-zh-en"
+"""The diarization pipeline that is put together of these two, which need no hub and no account."""
+
 REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in SPECS})

@@ -14,6 +14,9 @@ from shared.models.wheel import from_wheels
 NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9][A-Za-z0-9_.-]{0,95}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,95})?")
 """`name` or `owner/name`. Without '--' no two names share a folder; without '..' none is a way out of it."""
 
+FETCH_AGAIN_SECONDS = 300.0
+"""How soon a step looks again for a model that no source gave: a hub comes back, or somebody pulls the model."""
+
 Source = Callable[[ModelSpec, Path], None]
 
 

@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from services.operator.bars import Fractions
-from services.operator.checks import CHECKS, Finding, findings
+from services.operator.checks import CHECKS, Finding, findings, models
 from services.operator.demo import clock, sample, show
 from services.operator.failed import Failed
 from services.operator.follow import follow
@@ -20,6 +20,7 @@ from services.operator.gateway import Gateway
 from services.operator.jobs import located
 from services.operator.main import build, main
 from services.operator.message import job_message
+from services.operator.models import needed
 from services.operator.settings import OperatorSettings
 from services.operator.sse import events
 from services.operator.up import scales
@@ -211,6 +212,16 @@ def test_what_a_running_mesh_left_here_is_found(tmp_path: Path, monkeypatch: pyt
     assert OperatorSettings().gateway_url == "http://127.0.0.1:1"
     monkeypatch.setenv("SCRIBE_GATEWAY_URL", "http://127.0.0.1:2")
     assert OperatorSettings().gateway_url == "http://127.0.0.1:2"
+
+
+async def test_a_model_of_the_operators_own_folder_is_here(tmp_path: Path) -> None:
+    """The services take it from there, so the doctor misses nothing; a named pipeline takes the offline one's place."""
+    named = OperatorSettings(cache=tmp_path / "cache", models_folder=tmp_path, diarizer_model="acme/pipeline")
+    (tmp_path / "base").mkdir()
+    assert (await models(named)).state == "missing: acme/pipeline"
+    (tmp_path / "acme--pipeline").mkdir()
+    assert await models(named) == Finding("models", "base, acme/pipeline")
+    assert needed(OperatorSettings()) == ("base", "pyannote-segmentation-3.0", "campplus-zh-en")
 
 
 def test_times_read_as_minutes_and_seconds() -> None:
