@@ -16,17 +16,18 @@ LINE = 42
 LINES = 2
 CUE_SECONDS = 7.0
 
-Text = Callable[[Segment, str, bool], str]
+Lead = Callable[[Segment], str]
+Shown = Callable[[Segment, str], str]
 
 
 def to_srt(transcript: Transcript) -> str:
     """Return the transcript as SubRip; a cue names its speaker where the speaker changes."""
-    return _render(transcript, "srt", _named)
+    return _render(transcript, "srt", _name, lambda _, said: said)
 
 
 def to_vtt(transcript: Transcript) -> str:
     """Return the transcript as WebVTT; every cue carries its speaker in a voice tag."""
-    return _render(transcript, "vtt", _voiced)
+    return _render(transcript, "vtt", lambda _: "", _voiced)
 
 
 def to_txt(transcript: Transcript) -> str:
@@ -38,48 +39,47 @@ def to_txt(transcript: Transcript) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _render(transcript: Transcript, form: str, text: Text) -> str:
+def _render(transcript: Transcript, form: str, lead: Lead, shown: Shown) -> str:
     file, last = SSAFile(), None
     for segment in transcript.segments:
-        for cue in _cues(segment):
-            said = "".join(word.text for word in cue).strip()
-            if said:
-                shown = text(segment, said, segment.speaker != last)
+        before = lead(segment) if segment.speaker != last else ""
+        for cue in _cues(segment, before):
+            if lines := _lines(cue, before):
                 start, end = round(cue[0].start * 1000), round(cue[-1].end * 1000)
-                file.append(SSAEvent(start=start, end=end, text=shown))
-                last = segment.speaker
+                file.append(SSAEvent(start=start, end=end, text=shown(segment, r"\N".join(lines))))
+                before, last = "", segment.speaker
     # What looks like an SSA override tag is somebody's words: it stays.
     return file.to_string(form, keep_ssa_tags=True)
 
 
-def _named(segment: Segment, said: str, changed: bool) -> str:
-    return _folded(f"{segment.speaker}: {said}" if segment.speaker and changed else said)
+def _name(segment: Segment) -> str:
+    return f"{segment.speaker}: " if segment.speaker else ""
 
 
-def _voiced(segment: Segment, said: str, changed: bool) -> str:
-    del changed
-    escaped = html.escape(_folded(said), quote=False)
+def _voiced(segment: Segment, said: str) -> str:
+    escaped = html.escape(said, quote=False)
     return f"<v {segment.speaker}>{escaped}" if segment.speaker else escaped
 
 
-def _folded(text: str) -> str:
-    return r"\N".join(textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False))
-
-
-def _cues(segment: Segment) -> Iterator[Sequence[Word]]:
+def _cues(segment: Segment, before: str) -> Iterator[Sequence[Word]]:
+    """Yield the segment's words by cue; `before` stands before the first one's."""
     cue: list[Word] = []
     for word in segment.words or _spread(segment):
-        if cue and not _fits([*cue, word]):
+        if cue and not _fits([*cue, word], before):
             yield cue
-            cue = []
+            cue, before = [], ""
         cue.append(word)
     if cue:
         yield cue
 
 
-def _fits(words: Sequence[Word]) -> bool:
-    letters = sum(len(word.text) for word in words)
-    return letters <= LINE * LINES and words[-1].end - words[0].start <= CUE_SECONDS
+def _fits(words: Sequence[Word], before: str) -> bool:
+    return len(_lines(words, before)) <= LINES and words[-1].end - words[0].start <= CUE_SECONDS
+
+
+def _lines(words: Iterable[Word], before: str) -> list[str]:
+    said = "".join(word.text for word in words).strip()
+    return textwrap.wrap(before + said, LINE, break_long_words=False, break_on_hyphens=False) if said else []
 
 
 def _spread(segment: Segment) -> Iterable[Word]:
