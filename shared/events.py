@@ -1,19 +1,29 @@
 """What the outside world is told: the body of each event, made from what was committed."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import Any, TypeVar
+
+from pydantic_core import to_json
 
 from shared.jobs.document import Job
 from shared.topology import Happening
 from shared.transcript import ChunkText, Output, Segment
 
 TEXT_BYTES = 2_500
-"""UTF-8 bytes of segment text that one event carries; a chunk with more is told in several events."""
+"""Of JSON: the segment text that one event carries; a chunk with more is told in several events."""
 
-WARNINGS = 5
-LETTERS = 300
+TOLD_BYTES = 1_300
+"""Of JSON: the error and the warnings that one event carries. A job's largest metadata leave that much of 4 KB."""
+
+REJECTED_BYTES = 2_000
+"""Of JSON: the wrong fields that one event names; the rest of 4 KB is for an AMQP message's id of any letters."""
+
+LETTERS = 200
+"""Of an error or a warning that is told. One fits, whatever its letters: as JSON, each takes six bytes at the most."""
 
 Told = tuple[Happening, dict[str, Any]]
+Row = TypeVar("Row", str, dict[str, str])
 
 
 def told(output: Output) -> Iterator[Told]:
@@ -37,7 +47,7 @@ def _pieces(segments: tuple[Segment, ...]) -> Iterator[list[Segment]]:
 
 def _weight(segment: Segment) -> int:
     # 60 bytes are the segment's times and punctuation as JSON.
-    return len(segment.text.encode()) + 60
+    return len(to_json(segment.text)) + 60
 
 
 def completed(job: Job) -> Told:
@@ -51,11 +61,8 @@ def completed(job: Job) -> Told:
 
 def failed(job: Job) -> Told:
     """Return the event of a failed job: why."""
-    return Happening.FAILED, {
-        "error": (job.error or "")[:LETTERS],
-        "warnings": _short(job.warnings),
-        "metadata": job.options.metadata,
-    }
+    error, *warnings = _short((job.error or "", *job.warnings))
+    return Happening.FAILED, {"error": error, "warnings": warnings, "metadata": job.options.metadata}
 
 
 def cancelled(job: Job) -> Told:
@@ -68,5 +75,17 @@ def accepted(job: Job) -> Told:
     return Happening.ACCEPTED, {"priority": job.lane.label, "metadata": job.options.metadata}
 
 
-def _short(warnings: tuple[str, ...]) -> list[str]:
-    return [warning[:LETTERS] for warning in warnings[:WARNINGS]]
+def rejected(errors: Sequence[dict[str, str]], message_id: str | None) -> Told:
+    """Return the event of a message that is no job: its wrong fields, as far as they fit, and its AMQP id."""
+    return Happening.REJECTED, {"errors": _fitting(errors, REJECTED_BYTES), "message_id": message_id}
+
+
+def _short(texts: Iterable[str]) -> list[str]:
+    """Return the first of the texts, each cut to LETTERS, as far as they fit: the job document has all."""
+    return _fitting([text[:LETTERS] for text in texts], TOLD_BYTES)
+
+
+def _fitting(rows: Sequence[Row], room: int) -> list[Row]:
+    """Return the first of the rows that take no more than so many bytes of JSON together."""
+    taken = accumulate(len(to_json(row)) + 1 for row in rows)
+    return [row for row, so_far in zip(rows, taken, strict=True) if so_far <= room]

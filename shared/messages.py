@@ -1,6 +1,6 @@
 """The bodies of the messages: JSON, ids rather than payloads, well under 4 KB."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -16,6 +16,9 @@ from shared.topology import Happening, Lane, Stage
 
 SUBMIT_BYTES = 64 * 1024
 """The longest `job.submit` body that is read."""
+
+MOST_ERRORS, FIELD_LETTERS = 50, 100
+"""What is told of a wrong message: a publisher may have made up all the fields that its length allows."""
 
 
 class Submit(Options):
@@ -62,6 +65,17 @@ class FieldError(Message):
 
     field: str
     error: str
+
+    @classmethod
+    def named(cls, errors: Sequence[Mapping[str, Any]]) -> tuple["FieldError", ...]:
+        """Return pydantic's errors, MOST_ERRORS at the most, as fields and what is wrong with each.
+
+        The wrong values are left out: they may be secrets.
+        """
+        return tuple(
+            cls(field=(".".join(map(str, each["loc"])) or "body")[:FIELD_LETTERS], error=str(each["msg"]))
+            for each in errors[:MOST_ERRORS]
+        )
 
 
 class Reply(Message):

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from services.gateway.asked import Refused, named, refused
+from services.gateway.asked import Refused, refused
 from services.gateway.desk import NoTranscript
 from services.gateway.listeners import TooManyListeners
 from services.gateway.submitter import NoReply, NotTaken
@@ -89,7 +89,7 @@ def _said(failure: Exception) -> Wrong | Detail:
         case BadUpload(field=field, error=error):
             return Wrong(errors=refused(field, error).errors)
         case RequestValidationError():
-            return Wrong(errors=named(failure.errors()))
+            return Wrong(errors=FieldError.named(failure.errors()))
         case NotTaken(job=job) | NoReply(job=job):
             return Detail(detail=str(failure), id=job)
         case NoSuchObject():

@@ -1,7 +1,6 @@
 """The submit message that a request's JSON asks for, and what is refused before intake is asked."""
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import uuid_utils
@@ -41,12 +40,7 @@ def check(asked: Message) -> None:
     try:
         Submit.model_validate(asked)
     except ValidationError as wrong:
-        raise Refused(named(wrong.errors(include_input=False, include_url=False))) from None
-
-
-def named(errors: Iterable[Mapping[str, Any]]) -> tuple[FieldError, ...]:
-    """Return pydantic's errors as fields and what is wrong with them, without the wrong values."""
-    return tuple(FieldError(field=".".join(map(str, each["loc"])) or "body", error=str(each["msg"])) for each in errors)
+        raise Refused(FieldError.named(wrong.errors(include_input=False, include_url=False))) from None
 
 
 def refused(field: str, error: str) -> Refused:

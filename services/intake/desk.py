@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from services.intake.admission import Admission
 from services.intake.stage import Rejected, check_owner, new_job, read_cancel, read_submit
-from shared import flow, telemetry
+from shared import events, flow, telemetry
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.changes import Moved
@@ -104,15 +104,8 @@ class Desk:
 
     async def _reject(self, message: AbstractIncomingMessage, rejected: Rejected) -> None:
         log.warning("rejected: %s", rejected, extra={"tenant": rejected.tenant, "job": rejected.job})
-        errors = [each.model_dump() for each in rejected.errors[:10]]
-        event = Event(
-            job=rejected.job,
-            tenant=rejected.tenant,
-            sequence=0,
-            happening=Happening.REJECTED,
-            at=now(),
-            body={"errors": errors, "message_id": message.message_id},
-        )
+        happening, body = events.rejected([each.model_dump() for each in rejected.errors], message.message_id)
+        event = Event(job=rejected.job, tenant=rejected.tenant, sequence=0, happening=happening, at=now(), body=body)
         why = Diagnosis(
             stage=Stage.INTAKE,
             reason=str(rejected)[:500],

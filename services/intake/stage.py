@@ -78,15 +78,8 @@ def _read(body: bytes, validate: Callable[[Any], T]) -> T:
     try:
         return validate(said)
     except ValidationError as wrong:
-        raise Rejected(_errors(wrong), *_who(said)) from None
-
-
-def _errors(wrong: ValidationError) -> tuple[FieldError, ...]:
-    # The wrong values stay out of events and logs: they may be secrets.
-    return tuple(
-        FieldError(field=".".join(map(str, each["loc"])) or "body", error=each["msg"])
-        for each in wrong.errors(include_input=False, include_url=False)
-    )
+        errors = FieldError.named(wrong.errors(include_input=False, include_url=False))
+        raise Rejected(errors, *_who(said)) from None
 
 
 def _who(said: dict[str, Any]) -> tuple[str | None, str]:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared.clock import now
-from shared.events import completed, told
-from shared.jobs.document import Fact
+from shared.events import LETTERS, completed, failed, rejected, told
+from shared.jobs.document import Fact, Facts, Job
 from shared.languages import WHISPER_LANGUAGES
-from shared.messages import Diagnosis, Event, StepMessage, Submit
+from shared.messages import FIELD_LETTERS, MOST_ERRORS, Diagnosis, Event, FieldError, StepMessage, Submit
 from shared.options import METADATA_BYTES
 from shared.topology import EXCHANGES, LADDER, QUEUES, Happening, Lane, Stage, rung_for, work_queue
 from shared.transcript import ChunkText, Segment
@@ -90,7 +90,7 @@ def test_one_temperature_is_a_list_of_one() -> None:
     assert submit(temperature=0.4).temperature == (0.4,)
 
 
-@given(st.lists(st.text(max_size=400), max_size=60))
+@given(st.lists(st.one_of(st.text(max_size=400), st.text('"\\\x01', max_size=400)), max_size=60))
 def test_segments_travel_in_events_under_four_kilobytes_and_none_is_lost(texts: list[str]) -> None:
     """However long the chunk, each of its events is small, and together they carry every segment in order."""
     segments = tuple(Segment(start=i, end=i + 1.0, text=text) for i, text in enumerate(texts))
@@ -100,17 +100,32 @@ def test_segments_travel_in_events_under_four_kilobytes_and_none_is_lost(texts: 
     assert all(len(_event(body)) < 4096 for body in bodies)
 
 
-def test_a_completed_event_stays_small_whatever_the_job_carries() -> None:
-    """The largest metadata and the longest warnings still make an event under four kilobytes."""
+@pytest.mark.parametrize("letter", ["w", "ש", "\N{WINKING FACE}", "\x01"])
+def test_the_event_of_an_end_stays_small_whatever_the_job_carries(letter: str) -> None:
+    """The largest metadata, the longest names and words of any letters still make an event under four kilobytes."""
+    facts = {"transcript": f"jobs/{'t' * 63}/{uuid4()}/transcript.1.json", "language_probability": 0.123456789012345}
     metadata = {"k": "x" * (METADATA_BYTES - 10)}
-    job = new_job(metadata=metadata).job.model_copy(update={"warnings": ("w" * 1000,) * 50})
-    assert len(_event(completed(job)[1])) < 4096
+    carried = {"tenant": "t" * 63, "warnings": (letter * 1000,) * 50, "error": letter * 1000}
+    job = new_job(metadata=metadata).job.but(**carried, facts=Facts(duration=43_200.0, chunks=240, words=1, **facts))
+    for end in (completed(job), failed(job)):
+        assert len(_event(end[1], job)) < 4096
+        assert (end[1].get("error") or end[1]["warnings"][0]) == letter * LETTERS
 
 
-def _event(body: dict[str, Any]) -> bytes:
-    job = new_job().job
+@pytest.mark.parametrize("letter", ["w", "ש", "\x01"])
+def test_the_event_of_a_wrong_message_stays_small_and_names_the_first_fields(letter: str) -> None:
+    """However many fields a publisher made up, and however long their names are."""
+    made_up = [{"loc": (letter * 1000, number), "msg": "Extra inputs are not permitted"} for number in range(1000)]
+    errors = FieldError.named(made_up)
+    assert (len(errors), errors[0].field) == (MOST_ERRORS, letter * FIELD_LETTERS)
+    _, body = rejected([each.model_dump() for each in errors], letter * (255 // len(letter.encode())))
+    assert len(_event(body, new_job().job.but(tenant="t" * 63))) < 4096
+    assert body["errors"][0] == errors[0].model_dump()
+
+
+def _event(body: dict[str, Any], job: Job | None = None) -> bytes:
     fact = Fact(sequence=1, happening=Happening.SEGMENTS, at=now(), body=body)
-    return Event.of(job, fact).model_dump_json().encode()
+    return Event.of(job or new_job().job, fact).model_dump_json().encode()
 
 
 def test_a_diagnosis_reads_back_from_its_headers() -> None:
