@@ -1,13 +1,14 @@
 """Every exchange, queue and binding of the mesh, as data.
 
 Nothing else in the project spells the name of an exchange or a queue. Identity (type, priorities, dead-letter
-exchange) stands here, because RabbitMQ refuses a queue declared again with other arguments; what may be tuned
-while it runs (consumer timeout, length limits) is a policy in `deploy/rabbitmq/definitions.json`.
+exchange) stands here, because RabbitMQ refuses a queue declared again with other arguments. Length limits are policies
+in `deploy/rabbitmq/definitions.json`; the consumer timeout is the broker's configuration beside it.
 """
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
+from uuid import uuid4
 
 
 class Stage(StrEnum):
@@ -91,6 +92,12 @@ EXCHANGES = (UNROUTABLE, JOBS, RETRY, DEAD, EVENTS, CONTROL)
 
 SUBMIT_KEY = "job.submit"
 CANCEL_KEY = "job.cancel"
+REPLIES, LISTENERS = "reply", "listeners"
+"""What a gateway's own queues are called: intake replies into none that is called `scribe.`, as the mesh's are."""
+
+OWN_QUEUE_MS = 300_000
+"""Milliseconds that a process's own queue is kept without a consumer (`x-expires`), as after a kill."""
+
 LADDER = (Rung("10s", 10), Rung("1m", 60), Rung("5m", 300), Rung("30m", 1800))
 
 # What one consumer holds. Heavy stages hold one message, so that an urgent job waits for one step at the most; the
@@ -166,6 +173,15 @@ def retry_queue(rung: Rung) -> Queue:
 def dead_queue(stage: Stage) -> Queue:
     """Return the queue where the stage's parked messages stay until they are replayed or dropped."""
     return Queue(f"scribe.dead.{stage}", (Binding(DEAD.name, step_key(stage)),))
+
+
+def own_queue(whose: str) -> Queue:
+    """Return a queue for one process alone, to be declared durable and deleted with its last consumer.
+
+    It is not exclusive: the broker would keep it locked for a connection that is no more, and the process, refused it,
+    would not get any of its other consumers back either. It is durable, as RabbitMQ 4 wants shared queues.
+    """
+    return Queue(f"{whose}.{uuid4()}", (), {"x-expires": OWN_QUEUE_MS})
 
 
 UNROUTABLE_QUEUE = Queue("scribe.unroutable", (Binding(UNROUTABLE.name, ""),))

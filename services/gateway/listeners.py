@@ -4,13 +4,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import uuid4
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
-from shared.mesh.heartbeat import OWN_QUEUE_MS
 from shared.messages import Event
-from shared.topology import EVENTS, Happening
+from shared.topology import EVENTS, LISTENERS, Happening, own_queue
 
 BACKLOG = 256
 """Events that wait for one listener; one that falls further behind is let go."""
@@ -69,9 +67,8 @@ class Listeners:
     async def open(self, connection: AbstractRobustConnection) -> None:
         """Bind a queue that goes when nobody listens any more to every event."""
         channel = await connection.channel()
-        queue = await channel.declare_queue(
-            f"listeners.{uuid4()}", durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
-        )
+        own = own_queue(LISTENERS)
+        queue = await channel.declare_queue(own.name, durable=True, auto_delete=True, arguments=own.arguments)
         await queue.bind(EVENTS.name, "job.#")
         await queue.consume(self._take, no_ack=True)
 

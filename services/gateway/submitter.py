@@ -10,9 +10,9 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic_core import to_json
 
-from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
+from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.messages import Reply
-from shared.topology import CANCEL_KEY, JOBS, Lane
+from shared.topology import CANCEL_KEY, JOBS, REPLIES, Lane, own_queue
 
 Publish = Callable[..., Awaitable[None]]
 
@@ -45,15 +45,14 @@ class Submitter:
 
     def __init__(self, connection: AbstractRobustConnection, publish: Publish, seconds: float) -> None:
         self._connection, self._publish, self._seconds = connection, publish, seconds
-        self._queue = f"reply.{uuid4()}"
+        self._own = own_queue(REPLIES)
         self._waiting: dict[str, asyncio.Future[Reply]] = {}
 
     async def open(self) -> None:
         """Declare the reply queue, which goes when nobody listens any more, and listen on it."""
         channel = await self._connection.channel()
-        queue = await channel.declare_queue(
-            self._queue, durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
-        )
+        own = self._own
+        queue = await channel.declare_queue(own.name, durable=True, auto_delete=True, arguments=own.arguments)
         await queue.consume(self._take, no_ack=True)
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
@@ -74,7 +73,7 @@ class Submitter:
         try:
             await self._publish(
                 *(JOBS.name, key, to_json(message)),
-                reply_to=self._queue,
+                reply_to=self._own.name,
                 correlation_id=about,
                 message_id=job,
                 priority=_priority(key, message),

@@ -13,13 +13,6 @@ HEARTBEAT_SECONDS = 15
 CONNECT_SECONDS = 30.0
 """How long a connection may take to be made: the far side may take it and then never speak."""
 
-OWN_QUEUE_MS = 300_000
-"""Milliseconds that a process's own queue is kept without a consumer (`x-expires`), as after a kill.
-
-Such a queue is not exclusive: the broker would keep it locked for the connection that is no more, and the process,
-refused it, would not get any of its other consumers back either. It is durable, as RabbitMQ 4 wants shared queues.
-"""
-
 # aiormq looks at half the heartbeat's pace, so with one it has found out well within two heartbeats.
 aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = 1
 

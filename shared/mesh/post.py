@@ -1,4 +1,4 @@
-"""Publishing: everything the mesh says goes out here, persistent, mandatory and confirmed, or it raises.
+"""Publishing: everything the mesh says goes out here, and is confirmed or raises; steps are persistent and mandatory.
 
 The connection is this module's own, because a broker under a memory alarm blocks publishing connections, and a
 blocked connection could not ack.

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy, FastStream
@@ -23,7 +22,7 @@ from shared.mesh.appetite import Appetite
 from shared.mesh.declare import declare
 from shared.mesh.hands import Hands
 from shared.mesh.health import Health
-from shared.mesh.heartbeat import CONNECT_SECONDS, OWN_QUEUE_MS, with_heartbeat
+from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.limit import time_limit
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
@@ -32,7 +31,7 @@ from shared.mesh.watchdog import Watchdog
 from shared.messages import Order
 from shared.settings import Settings, worker_name
 from shared.telemetry import log_as_json
-from shared.topology import CONTROL, PREFETCH, Stage
+from shared.topology import CONTROL, PREFETCH, Stage, own_queue
 
 log = logging.getLogger(__name__)
 
@@ -174,9 +173,8 @@ def _obey(order: Order, parts: Parts, subscriptions: Sequence[Subscription]) -> 
 
 
 def _listen_to_control(broker: RabbitBroker, obey: Callable[[Order], None]) -> None:
-    queue = RabbitQueue(
-        f"{CONTROL.name}.{uuid4()}", durable=True, auto_delete=True, arguments={"x-expires": OWN_QUEUE_MS}
-    )
+    own = own_queue(CONTROL.name)
+    queue = RabbitQueue(own.name, durable=True, auto_delete=True, arguments=own.arguments)
     exchange = RabbitExchange(CONTROL.name, type=ExchangeType.FANOUT, declare=False)
 
     @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)

@@ -10,13 +10,13 @@ from shared.jobs.step import Step
 from shared.mesh.appetite import Appetite
 from shared.mesh.hands import Hands
 from shared.mesh.settle import GivenBack
-from shared.topology import Lane, Stage
+from shared.topology import Lane, Stage, work_queue
 
 
 class SlowQueue:
     """A queue whose broker starts a consumer only when it is let."""
 
-    name = "scribe.work.transcriber"
+    name = work_queue(Stage.TRANSCRIBER).name
 
     def __init__(self) -> None:
         self.channel = SimpleNamespace(is_closed=False, _prefetch_count=1)
