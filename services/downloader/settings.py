@@ -12,7 +12,9 @@ from shared.settings import Settings
 class DownloaderSettings(Settings):
     """What the downloader may fetch and how it cuts; times in seconds.
 
-    `work_dir` needs room for a recording of `max_bytes` and 32 kB for each second of it, times the prefetch.
+    A server that sends nothing for `max_idle_seconds`, redirects more than `max_redirects` times, or takes longer than
+    `max_download_seconds` in all ends the download. `work_dir` needs room for a recording of `max_bytes` and 32 kB for
+    each second of it, times the prefetch.
     """
 
     seal_key: SealKey

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from services.downloader.announcing import Announcing
 from services.downloader.decode import decode
 from services.downloader.growing import Growing, Reader
-from services.downloader.lanes import Lanes
+from services.downloader.legs import Legs
 from services.downloader.plan import Run
 from services.downloader.track import Sound
 from services.downloader.voice import speech
@@ -50,17 +50,17 @@ class Preparation:
             runs = found.runs
         return runs
 
-    async def pieces(self, file: Growing, lanes: Lanes, size: int = PART_BYTES) -> AsyncIterator[bytes]:
+    async def pieces(self, file: Growing, legs: Legs, size: int = PART_BYTES) -> AsyncIterator[bytes]:
         """Yield one of the files in pieces of so many bytes as it grows; raise Stopped and Abandoned."""
         reader = Reader(file)
-        while piece := await lanes.blocking(reader.read, size):
+        while piece := await legs.blocking(reader.read, size):
             self.work.check()
             yield piece
 
-    async def lay_down(self, blobs: Blobs, lanes: Lanes) -> None:
+    async def lay_down(self, blobs: Blobs, legs: Legs) -> None:
         """Store what is decoded in slices, each as soon as it is whole; raise Stopped and Abandoned."""
         number = 0
-        async for piece in self.pieces(self.decoded, lanes, SLICE_BYTES):
+        async for piece in self.pieces(self.decoded, legs, SLICE_BYTES):
             await blobs.put(slice_key(self.announcing.pcm, number), piece)
             self.announcing.stored += len(piece)
             number += 1

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Callable
 
 from services.downloader.growing import Growing
-from services.downloader.lanes import Lanes
+from services.downloader.legs import Legs
 from shared.mesh.outcomes import GiveUp
 
 
 class Spool:
-    """Takes up to `limit` bytes of `name` into `file`, which a thread of `lanes` writes.
+    """Takes up to `limit` bytes of `name` into `file`, which a thread of `legs` writes.
 
     `check` may raise between pieces, `progress` hears the fraction that is in, once it is known how much will come.
     """
@@ -17,13 +17,13 @@ class Spool:
     def __init__(
         self,
         file: Growing,
-        lanes: Lanes,
+        legs: Legs,
         name: str,
         limit: int,
         check: Callable[[], None],
         progress: Callable[[float], None],
     ) -> None:
-        self._file, self._lanes, self._name, self._limit = file, lanes, name, limit
+        self._file, self._legs, self._name, self._limit = file, legs, name, limit
         self._check, self._progress = check, progress
         self._hash, self._expected = hashlib.sha256(), 0
 
@@ -47,7 +47,7 @@ class Spool:
         """Append the piece; raise GiveUp if it is too much."""
         self._check()
         self._refuse_above_limit(self.size + len(piece))
-        await self._lanes.blocking(self._append, piece)
+        await self._legs.blocking(self._append, piece)
         if self._expected:
             self._progress(min(1.0, self.size / self._expected))
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from services.downloader import plan
 from services.downloader.announcing import Announcing
 from services.downloader.growing import Growing
-from services.downloader.lanes import Lanes
+from services.downloader.legs import Legs
 from services.downloader.progress import Progress
 from services.downloader.receive import Fetches, name, receive
 from services.downloader.settings import DownloaderSettings
@@ -52,13 +52,13 @@ async def prepare(
     with Growing(limits.work_dir) as received, Growing(limits.work_dir) as decoded:
         announcing = Announcing(work, pcm, decoded, limits.chunk_seconds)
         made = Preparation(work, name(source), received, decoded, told, heard, announcing)
-        async with _unless_it_fails(blobs, announcing), Lanes(THREADS, made.abandon) as lanes:
-            spool = Spool(received, lanes, name(source), limits.max_bytes, work.check, came)
-            lanes.on_loop(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
-            lanes.run(blobs.put(original, made.pieces(received, lanes)))
-            decoding = lanes.run(lanes.blocking(made.decode, limits.max_duration))
-            lanes.run(made.lay_down(blobs, lanes))
-            hearing = lanes.run(lanes.blocking(made.hear))
+        async with _unless_it_fails(blobs, announcing), Legs(THREADS, made.abandon) as legs:
+            spool = Spool(received, legs, name(source), limits.max_bytes, work.check, came)
+            legs.on_loop(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
+            legs.run(blobs.put(original, made.pieces(received, legs)))
+            decoding = legs.run(legs.blocking(made.decode, limits.max_duration))
+            legs.run(made.lay_down(blobs, legs))
+            hearing = legs.run(legs.blocking(made.hear))
         sound = decoding.result()
         chunks = plan.chunks(hearing.result(), sound.samples, work.job.options.vad, limits.chunk_seconds)
         digests = await asyncio.to_thread(announcing.digests, chunks)

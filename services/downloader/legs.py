@@ -10,16 +10,16 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 
-class Lanes:
+class Legs:
     """Runs what it is given until `async with` ends, which is when all has ended; raises what failed first.
 
-    Threads cannot be cancelled, nor can the store's reading: when a lane has failed, `abandon` is called and must make
+    Threads cannot be cancelled, nor can the store's reading: when a leg has failed, `abandon` is called and must make
     them end. There are `threads` threads for blocking parts, of which none ever waits for a thread: what blocks may
-    wait for another lane.
+    wait for another leg.
     """
 
     def __init__(self, threads: int, abandon: Callable[[], None]) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="lane")
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="leg")
         self._abandon = abandon
         self._group = asyncio.TaskGroup()
 
@@ -38,21 +38,21 @@ class Lanes:
         finally:
             await asyncio.to_thread(self._threads.shutdown)
 
-    def run(self, lane: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a lane that blocks, or that the store reads; when another one fails, it finds its files abandoned."""
-        return self._group.create_task(_to_its_end(lane, self._abandon))
+    def run(self, leg: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a leg that blocks, or that the store reads; when another one fails, it finds its files abandoned."""
+        return self._group.create_task(_to_its_end(leg, self._abandon))
 
-    def on_loop(self, lane: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Start a lane that only awaits; when another one fails, it is cancelled where it waits."""
-        return self._group.create_task(lane)
+    def on_loop(self, leg: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a leg that only awaits; when another one fails, it is cancelled where it waits."""
+        return self._group.create_task(leg)
 
     async def blocking(self, part: Callable[..., T], *args: Any) -> T:
         """Run a blocking part in a thread of its own; what it logs names the step, as everywhere."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, part, *args)
 
 
-async def _to_its_end(lane: Coroutine[Any, Any, T], abandon: Callable[[], None]) -> T:
-    running = asyncio.ensure_future(lane)
+async def _to_its_end(leg: Coroutine[Any, Any, T], abandon: Callable[[], None]) -> T:
+    running = asyncio.ensure_future(leg)
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
