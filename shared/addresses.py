@@ -7,13 +7,15 @@ name cannot mean one thing to the check and another to the connection.
 import ipaddress
 import socket
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic_settings import NoDecode
+
+from shared.settings import LISTED
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -33,16 +35,12 @@ RESERVED: tuple[Network, ...] = (
 )
 
 
-def _listed(value: Any) -> Any:
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
-
-
 HostName = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$")]
 Opened = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network | HostName,
     Field(union_mode="left_to_right"),
 ]
-AllowedNetworks = Annotated[tuple[Opened, ...], NoDecode, BeforeValidator(_listed)]
+AllowedNetworks = Annotated[tuple[Opened, ...], NoDecode, LISTED]
 """SCRIBE_ALLOWED_NETWORKS: networks and host names such as `10.1.0.0/16,minio`, a comma between them."""
 
 

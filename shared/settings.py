@@ -6,17 +6,31 @@ Each service has one frozen subclass of `Settings`; a wrong value stops the star
 import os
 import socket
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SCRIBE_"
 
 
+def _listed(value: Any) -> Any:
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+LISTED = BeforeValidator(_listed)
+"""For a tuple in one variable, without JSON (`NoDecode`): a comma between its items."""
+
+
 class Settings(BaseSettings):
-    """What every process of the mesh needs; times in seconds."""
+    """What every process of the mesh needs; times in seconds.
+
+    `cache` keeps fetched models, `models_folder` may hold the operator's own. Health and metrics are served on
+    `health_host` and `health_port` (0: any that is free, which the log tells). A step counts as abandoned when its
+    heartbeat, one each `heartbeat`, has been missing for `heartbeat_lost`. A stop lets steps go on for `grace`, then
+    tells them to end, and waits as long again.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 

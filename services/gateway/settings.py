@@ -33,7 +33,8 @@ class GatewaySettings(Settings):
     """Who may ask, and how much; bytes and seconds.
 
     `gateway_tokens` is JSON, tenant to bearer token; without any, every caller is the tenant `default`, which is fit
-    for the loopback only.
+    for the loopback only. As many as `gateway_listeners` streams of events may be open at once; intake has
+    `gateway_reply_seconds` to answer before the caller is told to ask again.
     """
 
     gateway_tokens: Tokens = Field(default_factory=dict)

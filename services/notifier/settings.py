@@ -9,7 +9,8 @@ from shared.settings import Settings
 class NotifierSettings(Settings):
     """The deployment's signing key, the networks that may be told besides public ones, and patience in seconds.
 
-    Twelve attempts climb the ladder and then come every half hour: a webhook may be down for four hours.
+    Twelve attempts climb the ladder and then come every half hour: a webhook may be down for four hours. One has
+    `webhook_timeout` to answer.
     """
 
     signing_key: SecretStr = Field(min_length=16)

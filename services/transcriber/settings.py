@@ -1,18 +1,13 @@
 """The transcriber's settings."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from pydantic_settings import NoDecode
 
-from shared.settings import Settings
+from shared.settings import LISTED, Settings
 
-
-def _listed(value: Any) -> Any:
-    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
-
-
-ModelNames = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+ModelNames = Annotated[tuple[str, ...], NoDecode, LISTED]
 
 
 class TranscriberSettings(Settings):
@@ -23,7 +18,8 @@ class TranscriberSettings(Settings):
     longer, are decoded at once, each on `transcriber_threads` threads; 0: chosen to suit the machine. Once a batch does
     not fit into memory, all that follow are narrower, for a day also after a start with the same settings. A model sees
     `transcriber_slack` seconds or a little more of silence behind a window; 30: always all that it can see; None: less
-    only where that was measured to cost no words (`services.transcriber.slack`).
+    only where that was measured to cost no words (`services.transcriber.slack`). `transcriber_device`: `auto` takes
+    CUDA where there is a GPU; `cuda` refuses to start without one.
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"
