@@ -74,6 +74,14 @@ def settings_of(name: str) -> type[Settings]:
     return kind
 
 
+def test_what_the_readme_says_matters_first_reaches_the_containers(blocks: dict[str, dict[str, Any]]) -> None:
+    """A variable in .env that no block names would do nothing; two are for the `scribe` command outside of it."""
+    table = (ROOT / "README.md").read_text().split("| variable |")[1].split("\n\n")[0]
+    named = set(re.findall(r"`(SCRIBE_[A-Z_]+|HF_TOKEN)`", table)) - {"SCRIBE_GATEWAY_URL", "SCRIBE_TOKEN"}
+    assert named - {name for block in blocks.values() for name in block.get("environment", {})} == set()
+    assert len(named) > 20
+
+
 def arguments(file: Path) -> Iterator[str]:
     """Yield the name of every build argument that a compose file gives."""
     for block in read(file)["services"].values():
