@@ -97,6 +97,6 @@ async def stop(process: Process, grace: float) -> None:
     await process.wait()
 
 
-def tail(log: Path, lines: int = 5) -> str:
-    """Return the log's last lines, to say why a process ended."""
-    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-lines:])
+def tail(log: Path) -> str:
+    """Return the log's last five lines, to say why a process ended."""
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-5:])

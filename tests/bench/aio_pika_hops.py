@@ -7,7 +7,6 @@ are queued first; the figures of the drain are printed as JSON.
 import argparse
 import asyncio
 import json
-import os
 import time
 from uuid import uuid4
 
@@ -15,6 +14,7 @@ import aio_pika
 import uvloop
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from shared.settings import Settings
 from shared.topology import PREFETCH, Stage
 from tests.bench.drained import Drained, resident
 
@@ -70,7 +70,7 @@ def _name(stage: Stage) -> str:
 
 async def drain(jobs: int) -> Drained:
     """Return the figures of the jobs that went through all queues."""
-    async with await aio_pika.connect(os.environ["SCRIBE_AMQP_URL"]) as connection:
+    async with await aio_pika.connect(Settings().amqp_url) as connection:
         chain = Chain(connection, jobs)
         await chain.open()
         await asyncio.gather(*(chain.submit() for _ in range(jobs)))

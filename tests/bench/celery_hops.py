@@ -5,7 +5,6 @@ finds and updates its job in the database that `SCRIBE_MONGO_URL` names, as plai
 """
 
 import asyncio
-import os
 from functools import cache
 from typing import Any
 
@@ -13,11 +12,20 @@ from celery import Celery
 from celery.signals import worker_ready
 
 from shared.jobs.mongo import connect
+from shared.settings import Settings
 
 HOPS = 6
 IDLE, QUEUE, READY, DONE = (f"bench.celery.{name}" for name in ("idle", "hops", "ready", "done"))
 
-app = Celery("hops", broker=os.environ.get("SCRIBE_AMQP_URL"), backend=None)
+
+class HopSettings(Settings):
+    """The mesh's own broker and database, and whether every task finds and updates its job."""
+
+    bench_durable: bool = False
+
+
+SETTINGS = HopSettings()
+app = Celery("hops", broker=SETTINGS.amqp_url, backend=None)
 app.conf.update(
     task_acks_late=True,
     task_ignore_result=True,
@@ -30,7 +38,7 @@ app.conf.update(
 
 @cache
 def _jobs() -> Any:
-    return connect(os.environ["SCRIBE_MONGO_URL"])["bench"]["celery"]
+    return connect(SETTINGS.mongo_url)["bench"]["celery"]
 
 
 @cache
@@ -49,7 +57,7 @@ async def _keep(job: str, hop: int) -> None:
 @app.task(name="hop")
 def hop(job: str, number: int) -> None:
     """Do nothing and ask for the next task; the last one says that the job is done."""
-    if "SCRIBE_BENCH_DURABLE" in os.environ:
+    if SETTINGS.bench_durable:
         _loop().run_until_complete(_keep(job, number))
     if number < HOPS:
         hop.delay(job, number + 1)

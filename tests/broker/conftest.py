@@ -68,9 +68,9 @@ class Net:
         """Return the event that ends the job."""
         return await self.until(lambda event: event.job == job.id and event.happening in Ended, seconds)
 
-    async def dead_letter(self, stage: Stage, seconds: float = 10) -> AbstractIncomingMessage:
+    async def dead_letter(self, stage: Stage) -> AbstractIncomingMessage:
         """Return the next dead letter of a stage."""
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(10):
             connection = await aio_pika.connect(self.settings.amqp_url)
             async with connection, connection.channel() as channel:
                 queue = await channel.get_queue(dead_queue(stage).name)

@@ -64,15 +64,15 @@ async def two_chunks(work: Work) -> Output:
     return prepared(2)
 
 
-async def transcriber(net: Net, engine: Engine, jobs: int) -> None:
-    """Queue two chunks of each of the jobs, then start a transcriber with the engine."""
+async def transcribers(net: Net, jobs: int, *engines: Engine) -> None:
+    """Queue two chunks of each of the jobs, then start a transcriber with each engine."""
     await net.stages(two_chunks, Stage.DOWNLOADER)
     for _ in range(jobs):
         await net.submit(diarize=False)
     await waiting(net, 2 * jobs)
-    await net.run(
-        stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, appetite=Appetite(lambda: CAPACITY))
-    )
+    for engine in engines:
+        appetite = Appetite(lambda: CAPACITY)
+        await net.run(stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, appetite=appetite))
 
 
 async def waiting(net: Net, messages: int) -> Count:
@@ -89,7 +89,7 @@ async def test_a_service_takes_what_fits_into_its_engine_and_leaves_the_rest_to_
 ) -> None:
     """Four light steps, two heavier ones or one too heavy for the engine; the broker keeps all others in lane order."""
     engine = Engine(weight)
-    await transcriber(net, engine, 4)
+    await transcribers(net, 4, engine)
     await engine.has_taken(fitting)
     assert (await waiting(net, 8 - fitting)).consumers == fitting
     engine.release()
@@ -102,7 +102,7 @@ async def test_a_service_takes_what_fits_into_its_engine_and_leaves_the_rest_to_
 async def test_an_urgent_step_is_taken_at_once_whatever_is_in_hand(net: Net) -> None:
     """However many wait and though nothing has ended; then what is in hand is enough again, and the rest waits on."""
     engine = Engine(2)
-    await transcriber(net, engine, 4)
+    await transcribers(net, 4, engine)
     await engine.has_taken(2)
     urgent = await net.submit(Lane.URGENT, diarize=False)
     await engine.has_taken(4)
@@ -112,10 +112,26 @@ async def test_an_urgent_step_is_taken_at_once_whatever_is_in_hand(net: Net) -> 
     await net.close()
 
 
+async def test_workers_that_are_all_full_take_an_urgent_job_once_and_nothing_else(net: Net) -> None:
+    """Each is told of it and asks for more; what comes to one in its stead goes back, and is neither lost nor begun."""
+    engine = Engine(2)
+    await transcribers(net, 4, engine, engine)
+    await engine.has_taken(4)
+    urgent = await net.submit(Lane.URGENT, diarize=False)
+    await engine.has_taken(6)
+    assert {step.job for step in engine.order[4:]} == {urgent.id}
+    await waiting(net, 4)
+    await net.stages(usual, Stage.ENHANCER)
+    engine.end()
+    for _ in range(5):
+        await net.until(lambda event: event.happening is Happening.COMPLETED)
+    assert len(engine.order) == len(set(engine.order)) == 10
+
+
 async def test_a_step_that_is_not_above_the_usual_waits_for_its_turn(net: Net) -> None:
     """Nobody is told of it, and it is taken when something has ended."""
     engine = Engine(2)
-    await transcriber(net, engine, 4)
+    await transcribers(net, 4, engine)
     await engine.has_taken(2)
     await net.submit(diarize=False)
     await waiting(net, 8)

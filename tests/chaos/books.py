@@ -15,7 +15,6 @@ from tests.chaos.campaign import Campaign, until
 from tests.chaos.load import Load
 
 VARYING = {"job", "timings", "metadata"}
-OPEN = [str(state) for state in JobState if state not in TERMINAL]
 GROWTH_MEGABYTES = 96
 """Resident memory that a process may keep more of than after the quiet run: caches, pools, a larger recording."""
 

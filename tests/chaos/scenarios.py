@@ -58,10 +58,10 @@ class Scenario:
     run: Run
 
 
-def under(fault: Callable[[Campaign], Awaitable[None]], recovery: float = RECOVERY_SECONDS, **options: Any) -> Run:
+def under(fault: Callable[[Campaign], Awaitable[None]], **options: Any) -> Run:
     """Return what submits the jobs in as many lots as there are faults, one into each, and balances the books.
 
-    All jobs must have ended within `recovery` seconds of the last fault. A lot waits until the backlog is small: what
+    All jobs must have ended within RECOVERY_SECONDS of the last fault. A lot waits until the backlog is small: what
     is measured is how the mesh recovers, not how long two cores take for all that was submitted while it was down.
     """
 
@@ -79,8 +79,8 @@ def under(fault: Callable[[Campaign], Awaitable[None]], recovery: float = RECOVE
         restarted = clock() - last
         books = await balance(load, PATIENCE + size.jobs)
         books.recovery += restarted
-        if books.recovery > recovery:
-            books.miss(f"all had ended {books.recovery:.0f} s after the last fault, not {recovery:.0f}")
+        if books.recovery > RECOVERY_SECONDS:
+            books.miss(f"all had ended {books.recovery:.0f} s after the last fault, not {RECOVERY_SECONDS:.0f}")
         return books
 
     return run

@@ -14,7 +14,7 @@ from shared.clock import now
 from shared.jobs import inline
 from shared.jobs.claims import Rules, claim
 from shared.jobs.history import Entry, committed
-from shared.jobs.mongo import MongoStore, connect
+from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.jobs.moves import announce, commit
 from shared.jobs.states import StepState
 from shared.jobs.store import JobStore, NoSuchJob, change
@@ -248,3 +248,11 @@ async def test_a_write_that_the_driver_repeats_is_one_write(store: JobStore, mon
 async def test_the_store_answers_a_ping(store: JobStore) -> None:
     """A store that can be reached says nothing."""
     await store.ping()
+
+
+async def test_a_database_that_is_not_there_fails_the_ping(unused_tcp_port: int) -> None:
+    """That is what a service is not ready for."""
+    client = connect(f"mongodb://127.0.0.1:{unused_tcp_port}/?serverSelectionTimeoutMS=50")
+    with pytest.raises(AWAY):
+        await MongoStore(client, "nowhere").ping()
+    client.close()
