@@ -53,13 +53,11 @@ class Pulse:
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
+        # The work goes on without: whether it still counts is for the commit to find out. Telling is apart and takes no
+        # longer than a beat may wait: a broker that is away must not let a step look abandoned.
         while not self._ended.is_set():
-            try:
-                await self._tell_if_moved()
-                await self._beat_if_due()
-            except Exception:
-                # The work goes on without a heartbeat: whether it still counts is for the commit to find out.
-                log.exception("no heartbeat could be recorded")
+            await _logged(self._beat_if_due(), "no heartbeat could be recorded")
+            await _logged(asyncio.wait_for(self._tell_if_moved(), self._interval), "no progress could be told")
             await self._wait(self._pause)
 
     async def _wait(self, seconds: float) -> None:
@@ -68,8 +66,9 @@ class Pulse:
 
     async def _tell_if_moved(self) -> None:
         if self._fraction != self._told:
-            self._told = self._fraction
-            await self._tell(self._fraction)
+            told = self._fraction
+            await self._tell(told)
+            self._told = told
 
     async def _beat_if_due(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -79,3 +78,10 @@ class Pulse:
         if not await self._beat(self._fraction):
             log.warning("the step is no longer this worker's; stopping")
             self._stop.set()
+
+
+async def _logged(said: Awaitable[None], failed: str) -> None:
+    try:
+        await said
+    except Exception:
+        log.exception(failed)
