@@ -5,6 +5,8 @@ blocked connection could not ack.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -183,20 +185,26 @@ class AmqpPost:
 
     async def ping(self) -> None:
         """Raise if the broker does not answer."""
-        # A new channel is a round trip of its own.
-        with lost_as_error():
-            async with self._connected().channel():
-                pass
+        async with self._asking():
+            pass  # a new channel is a round trip of its own
 
     async def count(self, queue: str) -> Count:
         """Return how many messages wait in the queue and how many consumers it has; raise if there is no such queue."""
-        # A channel that is not robust asks the broker; a robust one answers from memory what it once declared.
-        with lost_as_error():
-            async with self._connected().channel() as channel:
-                declared = (await channel.declare_queue(queue, passive=True, robust=False)).declaration_result
+        async with self._asking() as channel:
+            declared = await channel.queue_declare(queue, passive=True)
         return Count(declared.message_count or 0, declared.consumer_count or 0)
 
-    def _connected(self) -> AbstractRobustConnection:
-        if self._connection is None:
-            raise RuntimeError("the post is not open")
-        return self._connection
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[aiormq.abc.AbstractChannel]:
+        """Yield a channel to ask the broker on: below aio-pika's, each of which leaves callbacks on the connection.
+
+        Those stay for as long as the connection does, days in which somebody asks every few seconds.
+        """
+        if self._connection is None or self._connection.transport is None:
+            raise ConnectionError("the post is not connected to the broker")
+        with lost_as_error():
+            channel = await self._connection.transport.connection.channel(publisher_confirms=False)
+            try:
+                yield channel
+            finally:
+                await channel.close()

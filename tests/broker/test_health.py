@@ -5,7 +5,7 @@ import pytest
 
 from deploy.local.child import free_port
 from shared.mesh.stage import stage_service
-from shared.topology import Stage
+from shared.topology import ENDED_QUEUE, Stage
 from tests.broker.conftest import Net
 from tests.broker.test_steps import usual
 
@@ -32,6 +32,20 @@ async def test_a_service_says_that_it_lives_is_ready_and_how_much_it_did(net: Ne
     )
     _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
     assert 'scribe_steps_total{outcome="done",stage="downloader"}' in metrics
+
+
+async def test_asking_the_broker_leaves_nothing_behind_on_the_connection(net: Net) -> None:
+    """Somebody asks every few seconds for as long as a service lives."""
+    post = net.parts.post
+    assert post._connection is not None
+    assert post._connection.transport is not None
+    waiting_for_its_end = post._connection.transport.connection._closing
+    await post.count(ENDED_QUEUE.name)
+    before = len(waiting_for_its_end._callbacks)
+    for _ in range(5):
+        await post.count(ENDED_QUEUE.name)
+        await post.ping()
+    assert len(waiting_for_its_end._callbacks) == before
 
 
 async def test_a_service_without_its_object_store_is_not_ready(net: Net) -> None:
