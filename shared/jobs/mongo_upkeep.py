@@ -1,5 +1,6 @@
 """Looking after all jobs at once in MongoDB."""
 
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
@@ -8,9 +9,11 @@ from typing import Any
 from pymongo.errors import DuplicateKeyError
 
 from shared.jobs.document import Job
-from shared.jobs.rows import to_job
+from shared.jobs.rows import UnreadableJob, to_job
 from shared.jobs.states import ADMITTED, TERMINAL, JobState
 from shared.topology import Lane
+
+log = logging.getLogger(__name__)
 
 UPLOAD = "options.source.object"
 NOT_WAITING = [str(state) for state in JobState if state is not JobState.WAITING]
@@ -43,20 +46,27 @@ class MongoUpkeep:
         asked: dict[str, Any] = {"state": str(JobState.WAITING)}
         if full:
             asked["tenant"] = {"$nin": sorted(full)}
-        row = await self._jobs.find_one(asked, sort=[("lane", -1), ("created", 1)])
-        return to_job(row) if row else None
+        unreadable = []
+        while row := await self._jobs.find_one(asked, sort=[("lane", -1), ("created", 1)]):
+            if job := _readable(row):
+                return job
+            unreadable.append(row["_id"])
+            asked["_id"] = {"$nin": unreadable}
+        return None
 
     async def unsettled(self) -> AsyncIterator[Job]:
         """Yield the jobs that neither wait to be admitted nor are known to be at rest."""
         asked = {"settled": False, "state": {"$in": NOT_WAITING}}
         async for row in self._jobs.find(asked):
-            yield to_job(row)
+            if job := _readable(row):
+                yield job
 
     async def expired(self, now: datetime) -> AsyncIterator[Job]:
         """Yield the ended jobs that need not be kept any longer."""
         asked = {"expires": {"$lt": now}, "state": {"$in": sorted(map(str, TERMINAL))}}
         async for row in self._jobs.find(asked):
-            yield to_job(row)
+            if job := _readable(row):
+                yield job
 
     async def alone(self, job: Job) -> bool:
         """Return whether no other job that is kept was made from the same upload."""
@@ -80,6 +90,15 @@ class MongoUpkeep:
         except DuplicateKeyError:
             return False
         return True
+
+
+def _readable(row: dict[str, Any]) -> Job | None:
+    # One document of a newer version must not keep all others from being looked after.
+    try:
+        return to_job(row)
+    except UnreadableJob:
+        log.exception("passed over")
+        return None
 
 
 async def _awaited(cursor: Any) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from shared.jobs.document import Job
 
 Update = dict[str, dict[str, Any]]
@@ -24,10 +26,19 @@ def to_row(job: Job) -> dict[str, Any]:
     return {**job.model_dump(exclude={"id"}), "_id": job.id, "identity": identity(job)}
 
 
+class UnreadableJob(Exception):
+    """This version cannot read the document of a job: a newer one has perhaps written it."""
+
+
 def to_job(row: Mapping[str, Any]) -> Job:
-    """Return the job that the row holds."""
+    """Return the job that the row holds; raise UnreadableJob."""
     fields = {key: value for key, value in row.items() if key not in BESIDES}
-    return Job.model_validate({**fields, "id": row["_id"]})
+    try:
+        return Job.model_validate({**fields, "id": row["_id"]})
+    except ValidationError as wrong:
+        # Not from it: in a handler that would look like a message that is not one of the mesh's.
+        named = ", ".join(".".join(map(str, error["loc"])) for error in wrong.errors(include_input=False))
+        raise UnreadableJob(f"job {row['_id']}: this version cannot read {named}; run the newest everywhere") from None
 
 
 def difference(before: Job, after: Job) -> Update:

@@ -14,6 +14,7 @@ from shared.jobs.document import Job
 from shared.jobs.history import Entry
 from shared.jobs.mongo import MongoStore, connect
 from shared.jobs.mongo_upkeep import MongoUpkeep
+from shared.jobs.rows import UnreadableJob
 from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob
@@ -26,13 +27,10 @@ from tests.fakes.upkeep import MemoryUpkeep
 Kept = tuple[JobStore, Upkeep]
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("motor", marks=pytest.mark.broker),
-        pytest.param("pymongo", marks=pytest.mark.broker),
-    ]
-)
+DRIVERS = [pytest.param(driver, marks=pytest.mark.broker) for driver in ("motor", "pymongo")]
+
+
+@pytest.fixture(params=["memory", *DRIVERS])
 async def kept(request: pytest.FixtureRequest, parts: LocalParts) -> AsyncIterator[Kept]:
     """Yield each kind of store with its upkeep, empty."""
     if request.param == "memory":
@@ -53,6 +51,25 @@ async def kept(request: pytest.FixtureRequest, parts: LocalParts) -> AsyncIterat
 async def stored(store: JobStore, lane: Lane = Lane.NORMAL, **fields: Any) -> Job:
     """Return a stored job with the fields given."""
     return await store.insert(new_job(lane).job.model_copy(update=fields))
+
+
+@pytest.mark.parametrize("kept", DRIVERS, indirect=True)
+async def test_a_document_that_this_version_cannot_read_keeps_no_other_from_being_looked_after(kept: Kept) -> None:
+    """A newer version has written a field that this one does not know: any other job waits, is swept, is forgotten."""
+    store, upkeep = kept
+    assert isinstance(store, MongoStore)
+    past = now() - timedelta(days=1)
+    odd = {"created": past, "expires": past}
+    for state in (JobState.WAITING, JobState.FAILED):
+        newer = await stored(store, state=state, **odd)
+        await store._jobs.update_one({"_id": newer.id}, {"$set": {"invented": 1}})
+    waiting = await stored(store, state=JobState.WAITING)
+    ended = await stored(store, state=JobState.FAILED, expires=past)
+    assert await upkeep.next_waiting(()) == waiting
+    assert [job async for job in upkeep.unsettled()] == [ended]
+    assert [job async for job in upkeep.expired(now())] == [ended]
+    with pytest.raises(UnreadableJob, match="invented"):
+        await store.find(newer.id)
 
 
 async def test_running_jobs_are_counted_by_tenant_and_lane(kept: Kept) -> None:
