@@ -16,12 +16,13 @@ from shared.jobs.changes import Moved
 from shared.jobs.document import Job
 from shared.jobs.history import Entry
 from shared.jobs.states import JobState
+from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.jobs.upkeep import Upkeep
 from shared.mesh.follow import pass_on
 from shared.mesh.post import Post
 from shared.messages import Event
-from shared.topology import Lane
+from shared.topology import Lane, Stage
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Admission:
         self._running, self._counted = Running(), -FRESH
         self._nobody_waited = -FRESH
         self._asked = False
+        self._admitted: dict[str, Job] = {}  # and not passed on yet: broker or database went away
 
     async def insert(self, job: Job) -> Job:
         """Store the new job, to start now if nobody waits and there is room, and to wait otherwise.
@@ -80,7 +82,8 @@ class Admission:
         ended = Event.model_validate_json(message.body)
         with suppress(NoSuchJob):  # forgotten meanwhile: the next count knows
             job = await self._store.find(ended.job or "")
-            self._running[job.tenant, job.lane] -= 1
+            # One that was cancelled while it waited never counted.
+            self._running[job.tenant, job.lane] -= job.record(Step(job.id, Stage.DOWNLOADER)) is not None
         await self.admit()
 
     async def admit(self) -> None:
@@ -92,6 +95,8 @@ class Admission:
                 await self._start_waiting()
 
     async def _start_waiting(self) -> None:
+        for job in list(self._admitted.values()):
+            await self._pass_on(job)
         full: set[str] = set()
         job = await self._upkeep.next_waiting(full)
         if job is not None:
@@ -125,9 +130,14 @@ class Admission:
         with telemetry.logged_as(job=waiting.id, tenant=waiting.tenant):
             _, job = await change(self._store, waiting, partial(moves.admit, now=now(), window=self._window))
             self._running[job.tenant, job.lane] += 1
-            await self._store.remember([Entry(job=job.id, what="admitted", at=job.updated)])
-            await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, self._window)))
+            self._admitted[job.id] = job
+            await self._pass_on(job)
             log.info("admitted", extra={"lane": job.lane.label})
+
+    async def _pass_on(self, job: Job) -> None:
+        await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, self._window)))
+        await self._store.remember([Entry(job=job.id, what="admitted", at=job.updated)])
+        del self._admitted[job.id]
 
 
 def _clock() -> float:

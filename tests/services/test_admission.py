@@ -1,5 +1,9 @@
 """Admission: who may start is a matter of lanes, tenants and age, and nobody who waits is forgotten."""
 
+from unittest.mock import AsyncMock
+
+import pytest
+
 from services.intake.admission import FRESH, Admission, Limits
 from shared.clock import now
 from shared.jobs import moves
@@ -79,6 +83,31 @@ async def test_a_newcomer_does_not_overtake_who_waits_in_its_lane() -> None:
     house.admission._counted = -FRESH
     await house.admission.admit()
     assert house.states(waiting, newcomer) == [JobState.ACCEPTED, JobState.WAITING]
+
+
+async def test_jobs_cancelled_while_they_waited_make_no_room() -> None:
+    """They never counted, so their ends give nobody a place."""
+    house = House(1, 1)
+    running, cancelled, waiting = [await house.submit() for _ in range(3)]
+    await house.end(cancelled)
+    assert house.states(running, waiting) == [JobState.ACCEPTED, JobState.WAITING]
+    await house.end(running)
+    assert house.states(waiting) == [JobState.ACCEPTED]
+
+
+async def test_a_job_admitted_while_the_broker_went_away_is_passed_on_with_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The end that made room comes again, and there is nobody left to admit: its step is queued all the same."""
+    house = House(1, 1)
+    running, waiting = await house.submit(), await house.submit()
+    with monkeypatch.context() as away:
+        away.setattr(house.post, "step", AsyncMock(side_effect=ConnectionError))
+        with pytest.raises(ConnectionError):
+            await house.end(running)
+    assert house.states(waiting) == [JobState.ACCEPTED]
+    await house.admission.admit()
+    assert [step.job for step in house.post.steps] == [waiting.id]
 
 
 async def test_a_waiting_job_can_be_cancelled() -> None:
