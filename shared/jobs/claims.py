@@ -16,13 +16,15 @@ from shared.topology import rung_after
 class Claimed:
     """The step is this worker's, as the attempt that the document now counts.
 
-    `exhausted` says why it must only be buried: every attempt before was claimed and none came back. `lost` is the
-    attempt that it was taken from, if one was still going on by the document.
+    `exhausted` says why it must only be buried: every attempt before was claimed and none came back. `bare` says that
+    one that was to bury it did not come back either: nothing stands in for the step. `lost` is the attempt that it was
+    taken from, if one was still going on by the document.
     """
 
     job: Job
     attempt: int
     exhausted: str | None = None
+    bare: bool = False
     lost: Entry | None = None
 
 
@@ -47,13 +49,21 @@ class Busy:
 
 
 @dataclass(frozen=True)
+class Early:
+    """A message that was not acked has come again, and its step waits on the ladder for `delay` seconds more."""
+
+    job: Job
+    delay: float
+
+
+@dataclass(frozen=True)
 class Settled:
     """There is nothing to do, or not yet, but to pass on again what was committed."""
 
     job: Job
 
 
-Claim = Claimed | Crashed | Busy | Settled
+Claim = Claimed | Crashed | Busy | Early | Settled
 
 
 @dataclass(frozen=True)
@@ -64,18 +74,20 @@ class Rules:
     heartbeat_lost: float
 
 
-def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules) -> Claim:
-    """Return what becomes of `worker` asking for the step."""
+def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, again: bool = False) -> Claim:
+    """Return what becomes of `worker` asking for the step; `again`: its message was delivered before, and not acked."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.unknown(job, step):
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")
+    if again and record.due is not None and record.due > now:
+        return Early(job, (record.due - now).total_seconds())
     taken = lost(job, step)
     if record.tries >= rules.attempts:
-        last = record.but(forgiven=record.forgiven + 1)
-        return Claimed(_held(job, step, last, worker, now), record.attempts + 1, _exhausted(record), taken)
+        held, bare = _held(job, step, record, worker, now), record.tries > rules.attempts
+        return Claimed(held, record.attempts + 1, _exhausted(record, rules), bare, taken)
     if record.state is StepState.RUNNING and record.worker != worker:
         return _crashed(job, step, record, now)
     return Claimed(_held(job, step, record, worker, now), record.attempts + 1, lost=taken)
@@ -93,9 +105,9 @@ def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed
     return Crashed(queued.but(updated=now), lost(job, step), delay)
 
 
-def _exhausted(record: StepRecord) -> str:
+def _exhausted(record: StepRecord, rules: Rules) -> str:
     silent = record.state is StepState.RUNNING or not record.error
-    return f"tried {record.tries} times; {_without_a_word(record) if silent else record.error}"
+    return f"tried {rules.attempts} times; {_without_a_word(record) if silent else record.error}"
 
 
 def _without_a_word(record: StepRecord) -> str:
@@ -105,6 +117,8 @@ def _without_a_word(record: StepRecord) -> str:
 def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:
     held = record.but(
         state=StepState.RUNNING,
+        # Its message was there, though the mark of that is perhaps still on its way.
+        posted=record.posted or now,
         worker=worker,
         attempts=record.attempts + 1,
         heartbeat=now,

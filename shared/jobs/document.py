@@ -36,9 +36,9 @@ class StepRecord(Record):
 
     An attempt's number is never given out again, because it is what a commit is checked against: those that do not
     count against the step (a worker that was stopped, all before a replay) are `forgiven` instead. `posted` is when
-    the broker last confirmed the step's message: a redelivery posts only what it has not. `due` is when a step that
-    waits on the ladder comes back. `output` is what the winner made, if it is small; otherwise it is kept by itself.
-    `crashed` says that a worker ended without a word over it.
+    the broker last confirmed the step's message, or a worker claimed it: a redelivery posts only what has neither.
+    `due` is when a step that waits on the ladder comes back. `output` is what the winner made, if it is small, else
+    that is kept by itself. `crashed` says that a worker ended without a word over it.
     """
 
     state: StepState = StepState.QUEUED

@@ -56,12 +56,16 @@ class Worker:
 
 @dataclass(frozen=True)
 class Held:
-    """A claimed step: the document as claimed, the attempt that holds it, and why it must not be tried again, if so."""
+    """A claimed step: the document as claimed, the attempt that holds it, and why it must not be tried again, if so.
+
+    Nothing stands in for a `bare` one: what was to do so did not come back.
+    """
 
     job: Job
     step: Step
     attempt: int
     exhausted: str | None = None
+    bare: bool = False
 
 
 async def perform(
@@ -72,60 +76,66 @@ async def perform(
     stop: threading.Event,
 ) -> Outcome:
     """Return how the stage ended; `stop` ends it early. It raises no stage's failure, but what is `away`."""
-    if held.exhausted is not None:
-        return await _dead(held, worker, store, held.exhausted, None)
     try:
-        with telemetry.working(worker.stage), time_limit(worker.limit):
-            return Done(await _with_pulse(held, worker, store, heard, stop))
+        return await Performance(held, worker, store, heard, stop).outcome()
     except Stopped:
         return Left()
-    except GiveUp as failure:
-        return await _dead(held, worker, store, failure.reason, failure)
-    except TryLater as wait:
-        return await _again(held, worker, store, wait.reason, wait.delay, wait)
-    except worker.away:
-        raise
-    except Exception as bug:
-        log.exception("the stage failed in a way it did not mean to")
-        return await _again(held, worker, store, f"{type(bug).__name__}: {bug}", 0, bug)
 
 
-async def _with_pulse(
-    held: Held,
-    worker: Worker,
-    store: JobStore,
-    heard: Heard,
-    stop: threading.Event,
-) -> Output:
-    beat, step = partial(store.beat, held.step, held.attempt), held.step
-    pulse = Pulse(lambda fraction: beat(fraction, now()), heard.tell, stop, worker.heartbeat)
-    announcer, weigh = Announcer(heard.say, stop), partial(worker.appetite.weigh, step)
-    async with pulse, announcer:
-        inputs = await store.outputs(held.job, flow.needs(held.job, step))
-        work = Work(held.job, step, held.attempt, inputs, stop, pulse.progress, weigh, announcer.announce)
+@dataclass(frozen=True)
+class Performance:
+    """One attempt: the stage and, where that gives up, what stands in for it, each in its time and with a pulse."""
+
+    held: Held
+    worker: Worker
+    store: JobStore
+    heard: Heard
+    stop: threading.Event
+
+    async def outcome(self) -> Outcome:
+        """Return how it ended; raise Stopped, or what is `away`."""
+        if self.held.exhausted is not None:
+            return await self._dead(self.held.exhausted, None)
         try:
-            return await worker.do(work)
-        finally:
-            worker.appetite.release(held.step)
+            return Done(await self._done_by(self.worker.do))
+        except (Stopped, *self.worker.away):
+            raise
+        except GiveUp as failure:
+            return await self._dead(failure.reason, failure)
+        except TryLater as wait:
+            return await self._again(wait.reason, wait.delay, wait)
+        except Exception as bug:
+            log.exception("the stage failed in a way it did not mean to")
+            return await self._again(f"{type(bug).__name__}: {bug}", 0, bug)
 
+    async def _done_by(self, do: Do) -> Output:
+        held, worker, stop = self.held, self.worker, self.stop
+        beat = partial(self.store.beat, held.step, held.attempt)
+        pulse = Pulse(lambda fraction: beat(fraction, now()), self.heard.tell, stop, worker.heartbeat)
+        announcer, weigh = Announcer(self.heard.say, stop), partial(worker.appetite.weigh, held.step)
+        with telemetry.working(worker.stage), time_limit(worker.limit):
+            async with pulse, announcer:
+                inputs = await self.store.outputs(held.job, flow.needs(held.job, held.step))
+                say = announcer.announce
+                work = Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress, weigh, say)
+                try:
+                    return await do(work)
+                finally:
+                    worker.appetite.release(held.step)
 
-async def _again(
-    held: Held, worker: Worker, store: JobStore, reason: str, delay: float, failure: Exception
-) -> Again | Dead:
-    tries = held.job.steps[held.step.key].tries
-    if tries >= worker.rules.attempts:
-        return await _dead(held, worker, store, f"tried {tries} times; {reason}", failure)
-    return Again(reason, max(delay, rung_after(tries).seconds))
+    async def _again(self, reason: str, delay: float, failure: Exception) -> Again | Dead:
+        tries = self.held.job.steps[self.held.step.key].tries
+        if tries >= self.worker.rules.attempts:
+            return await self._dead(f"tried {tries} times; {reason}", failure)
+        return Again(reason, max(delay, rung_after(tries).seconds))
 
-
-async def _dead(held: Held, worker: Worker, store: JobStore, reason: str, failure: Exception | None) -> Dead:
-    if worker.stand_in is None or held.job.options.strict:
-        return Dead(reason, failure)
-    try:
-        inputs = await store.outputs(held.job, flow.needs(held.job, held.step))
-        return Dead(reason, failure, await worker.stand_in(Work(held.job, held.step, held.attempt, inputs)))
-    except worker.away:
-        raise
-    except Exception as second:
-        log.exception("nothing could stand in for the stage")
-        return Dead(f"{reason}; and what should stand in for it failed: {second}", failure)
+    async def _dead(self, reason: str, failure: Exception | None) -> Dead:
+        if self.worker.stand_in is None or self.held.bare or self.held.job.options.strict:
+            return Dead(reason, failure)
+        try:
+            return Dead(reason, failure, await self._done_by(self.worker.stand_in))
+        except (Stopped, *self.worker.away):
+            raise
+        except Exception as second:
+            log.exception("nothing could stand in for the stage")
+            return Dead(f"{reason}; and what should stand in for it failed: {second}", failure)

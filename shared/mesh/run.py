@@ -12,7 +12,7 @@ from shared import flow, telemetry
 from shared.clock import now
 from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
-from shared.jobs.claims import Busy, Claim, Claimed, Crashed, Settled, claim
+from shared.jobs.claims import Busy, Claim, Claimed, Crashed, Early, Settled, claim
 from shared.jobs.document import Job
 from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
@@ -51,23 +51,24 @@ class Executor:
         self._worker, self._store, self._post = worker, store, post
         self._quarantine = Quarantine()
 
-    async def run(self, step: Step, stop: threading.Event) -> None:
+    async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> None:
         """Claim the step, perform it, commit the outcome and pass on what follows.
 
-        Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
+        `again` says that its message was delivered before, and not acked. Raises Draining if the step was given back,
+        and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.
             with suppress(Suspect):
                 async with self._quarantine.entered(alone=False):
-                    await self._run(step, stop, alone=False)
+                    await self._run(step, stop, alone=False, again=again)
                 return
             with self._worker.appetite.closed():
                 async with self._quarantine.entered(alone=True):
-                    await self._run(step, stop, alone=True)
+                    await self._run(step, stop, alone=True, again=again)
 
-    async def _run(self, step: Step, stop: threading.Event, *, alone: bool) -> None:
-        held = await self._claim(step, alone)
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, again: bool) -> None:
+        held = await self._claim(step, alone=alone, again=again)
         if held is not None:
             with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
                 outcome = await self._perform(held, stop)
@@ -86,9 +87,9 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, alone: bool) -> Held | None:
+    async def _claim(self, step: Step, *, alone: bool, again: bool) -> Held | None:
         worker = self._worker
-        ask = partial(_asked, step=step, worker=worker, alone=alone)
+        ask = partial(_asked, step=step, worker=worker, alone=alone, again=again)
         try:
             known = self._store.waiting(step)
             # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
@@ -98,9 +99,9 @@ class Executor:
             log.warning("a message asks for a job that is not stored; dropped")
             return None
         match claimed:
-            case Claimed(attempt=attempt, exhausted=exhausted, lost=lost):
+            case Claimed(attempt=attempt, exhausted=exhausted, bare=bare, lost=lost):
                 await self._store.remember([lost] if lost else [])
-                return Held(job, step, attempt, exhausted)
+                return Held(job, step, attempt, exhausted, bare)
             case Crashed(lost=lost, delay=delay):
                 log.warning("its worker ended without a word; tried again in %s s", delay)
                 await self._store.remember([lost] if lost else [])
@@ -108,6 +109,9 @@ class Executor:
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
                 await self._post.later(step, job.lane, LADDER[0].seconds)
+            case Early(delay=delay):
+                log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
+                await self._post.later(step, job.lane, delay)
             case Settled():
                 again = Moved(job, job.outbox, flow.unposted(job, worker.window))
                 await pass_on(self._store, self._post, again)
@@ -146,9 +150,6 @@ class Executor:
         if job.announced is None or held.step.stage in flow.EARLY:
             await self._store.drop_output(held.step, held.attempt)
         await self._note(held, "stale", str(stale))
-        if record.state is StepState.QUEUED and record.due is None:
-            # Queued again while this attempt went on: the new message may have joined it, and is acked with it.
-            await self._post.step(held.step, job.lane)
         return None
 
     async def _note(self, held: Held, what: str, reason: str | None) -> None:
@@ -200,9 +201,9 @@ class Executor:
         await self._post.park(body, why, priority=held.job.lane, message_id=f"{step}/{held.attempt}")
 
 
-def _asked(job: Job, step: Step, worker: Worker, *, alone: bool) -> Claim:
+def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, again: bool) -> Claim:
     """Return what becomes of the worker asking for the step; raise Suspect if it is not alone and ought to be."""
-    claimed = claim(job, step, worker.name, now(), worker.rules)
+    claimed = claim(job, step, worker.name, now(), worker.rules, again=again)
     if isinstance(claimed, Claimed) and job.crashed(step) and not alone:
         raise Suspect
     return claimed

@@ -29,7 +29,13 @@ class Running:
         self._runs: dict[Step, Run] = {}
 
     async def join(self, step: Step, start: Start) -> None:
-        """Wait for the step's run, starting it if there is none; being cancelled leaves the run alone."""
+        """Wait for a run of the step that began no sooner than this; being cancelled leaves the run alone.
+
+        One that goes on is waited for first, and starts no second one beside it. It may have begun, and ended its part,
+        before the step was queued again; whoever comes to nothing new finds that at the claim.
+        """
+        if going_on := self._runs.get(step):
+            await asyncio.shield(going_on.task)
         run = self._runs.get(step) or self._begin(step, start)
         await asyncio.shield(run.task)
 

@@ -61,7 +61,7 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
 
         async def run(stop: threading.Event) -> None:
             with appetite.taken(step, message.priority or 0):
-                await executor.run(step, stop)
+                await executor.run(step, stop, again=bool(message.redelivered))
 
         await parts.running.join(step, run)
 

@@ -114,6 +114,16 @@ async def test_a_save_leaves_other_workers_heartbeats_alone(store: JobStore) -> 
     assert claimed.job.steps[step.key].state is StepState.RUNNING
 
 
+async def test_a_claimed_step_counts_as_posted_whoever_was_first(store: JobStore) -> None:
+    """A worker may have its message, and claim it on an older document, before its confirmation is written down."""
+    moved = new_job()
+    step = moved.steps[0]
+    job = await store.insert(moved.job)
+    await store.published(job.id, [], [step], now())
+    await store.save(job, claim(job, step, "w", now(), RULES).job)
+    assert (await store.find(job.id)).steps[step.key].posted
+
+
 async def test_a_beat_of_an_attempt_that_lost_its_step_is_refused(store: JobStore) -> None:
     """An older attempt learns from its heartbeat that the step is no longer its own."""
     moved = new_job()

@@ -1,6 +1,7 @@
 """The executor: how a step that fails ends, by what the stage raised or did not come back from."""
 
-from contextlib import nullcontext
+import threading
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from unittest.mock import AsyncMock
 
@@ -8,11 +9,18 @@ import pytest
 
 from shared.clock import now
 from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.topology import Happening, Stage
 from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
+
+
+def fall_silent(bench: Bench, step: Step) -> None:
+    """Let the step's heartbeat be of long ago."""
+    silent = bench.job.steps[step.key].but(heartbeat=now() - timedelta(minutes=5))
+    bench.store.jobs[bench.id] = bench.job.but(steps={**bench.job.steps, step.key: silent})
 
 
 async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis() -> None:
@@ -53,12 +61,44 @@ async def test_poison_that_kills_its_process_is_counted_at_the_claim() -> None:
     for name, deadly in (("w1", True), ("w2", False), ("w2", True), ("w3", False)):
         with pytest.raises(SystemExit) if deadly else nullcontext():
             await bench.run(step, dies, name=name)
-        record = bench.job.steps[step.key]
-        silent = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
-        bench.store.jobs[bench.id] = bench.job.model_copy(update={"steps": {step.key: silent}})
+        fall_silent(bench, step)
     assert bench.post.delayed == [(step, 10)]
     assert "w2" in bench.post.parked[0][1].reason
     assert bench.job.state is JobState.FAILED
+
+
+async def test_a_step_that_also_kills_what_should_stand_in_for_it_is_buried_without() -> None:
+    """What is too large for the stage is mostly too large for its stand-in: the next worker does not try that again."""
+    bench = Bench()
+    step = bench.first[0]
+    tried = list[int]()
+
+    async def dies(work: Work) -> Output:
+        tried.append(work.attempt)
+        raise SystemExit(str(work.step))
+
+    while bench.job.state is not JobState.FAILED:
+        assert len(tried) <= 3
+        with suppress(SystemExit):
+            await bench.run(step, dies, stand_in=dies)
+        fall_silent(bench, step)
+    assert len(tried) == 3
+    assert "tried 2 times" in bench.post.parked[0][1].reason
+
+
+async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt() -> None:
+    """The broker took neither the message for the ladder nor the old one's ack: now it waits for what is left."""
+    bench = Bench()
+    step = bench.first[0]
+    await bench.run(step, failing(TryLater("busy", 45)))
+    bench.post.delayed.clear()
+    executor = bench.executor(step.stage, failing(AssertionError("must wait")))
+    await executor.run(step, threading.Event(), again=True)
+    ((waiting, delay),) = bench.post.delayed
+    assert (waiting, 40 < delay <= 45) == (step, True)
+    assert bench.job.steps[step.key].attempts == 1
+    await bench.run(step, usual)
+    assert bench.job.steps[step.key].state is StepState.DONE
 
 
 async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:

@@ -129,6 +129,15 @@ def test_a_step_whose_message_was_confirmed_is_not_posted_again() -> None:
     assert flow.unposted(moved.job.model_copy(update={"steps": {step.key: marked}}), 2) == ()
 
 
+def test_a_step_that_waits_on_the_ladder_is_not_posted_beside_it() -> None:
+    """Whatever else makes its job pass on what is ready, its own message comes when its time has come."""
+    moved = new_job()
+    (step,) = moved.steps
+    waiting = moved.job.but(steps={step.key: moved.job.steps[step.key].but(due=now())})
+    assert flow.ready(waiting, 2) == (step,)
+    assert flow.unposted(waiting, 2) == ()
+
+
 def test_what_the_diarizer_made_is_read_as_what_it_was() -> None:
     """A piece and a result, as they are kept, are told apart; so are the smallest of them."""
     for made in (heard_piece(3), diarization(), Diarization()):

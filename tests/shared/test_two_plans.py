@@ -1,5 +1,6 @@
 """A recording that is prepared again: a result is never made of two plans, and nothing is done twice without need."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -9,6 +10,7 @@ from shared.clock import now
 from shared.jobs.replay import replay
 from shared.jobs.states import JobState, StepState
 from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.running import Running
 from shared.mesh.work import Work
 from shared.topology import Stage
 from shared.transcript import Output
@@ -105,19 +107,25 @@ async def test_a_step_that_is_announced_is_done_where_an_older_document_says_tha
     assert await texts(bench) == ["first"]
 
 
-async def test_a_step_queued_again_under_a_run_is_asked_for_once_more_when_that_ends() -> None:
-    """Its new message may have joined the old run, and is acked with it."""
-    bench = Bench()
+async def test_a_step_queued_again_under_a_run_is_done_by_the_message_that_joined_it() -> None:
+    """The old run commits nothing more; a new one begins before the message is acked."""
+    bench, running, joined = Bench(), Running(), list[asyncio.Task[None]]()
     step = bench.step(Stage.TRANSCRIBER)
 
-    async def late(work: Work) -> Output:
-        await bench.run(bench.first[0], announcing(prepared(digests=CHANGED), CHANGED[:2]))
-        bench.post.steps.clear()
-        return await saying("first")(work)
+    async def first_late(work: Work) -> Output:
+        if work.attempt == 1:
+            await bench.run(bench.first[0], announcing(prepared(digests=CHANGED), CHANGED[:2]))
+            joined.append(asyncio.create_task(running.join(step, executor.run)))
+            await asyncio.sleep(0)  # it waits for this very run
+        return await saying(f"attempt {work.attempt}")(work)
 
+    executor = bench.executor(Stage.TRANSCRIBER, first_late)
     await bench.run(bench.first[0], announcing(TryLater("the source broke off"), DIGESTS[:2]))
-    await bench.run(step, late)
-    assert bench.post.steps == [step]
+    await running.join(step, executor.run)
+    await joined[0]
+    assert transcribers(bench)[0] is StepState.DONE
+    await finish(bench, "second")
+    assert await texts(bench) == ["attempt 2", "second", "second"]
 
 
 @pytest.mark.parametrize("again", [(), (("x",),)])
