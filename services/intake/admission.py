@@ -95,8 +95,8 @@ class Admission:
                 await self._start_waiting()
 
     async def _start_waiting(self) -> None:
-        for job in list(self._admitted.values()):
-            await self._pass_on(job)
+        for admitted in list(self._admitted.values()):
+            await self._pass_on(admitted)
         full: set[str] = set()
         job = await self._upkeep.next_waiting(full)
         if job is not None:

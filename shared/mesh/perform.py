@@ -98,7 +98,9 @@ class Performance:
             return await self._dead(self.held.exhausted, None)
         try:
             return Done(await self._done_by(self.worker.do))
-        except (Stopped, *self.worker.away):
+        except Stopped:
+            raise
+        except self.worker.away:
             raise
         except GiveUp as failure:
             return await self._dead(failure.reason, failure)
@@ -134,7 +136,9 @@ class Performance:
             return Dead(reason, failure)
         try:
             return Dead(reason, failure, await self._done_by(self.worker.stand_in))
-        except (Stopped, *self.worker.away):
+        except Stopped:
+            raise
+        except self.worker.away:
             raise
         except Exception as second:
             log.exception("nothing could stand in for the stage")

@@ -113,8 +113,7 @@ class Executor:
                 log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
                 await self._post.later(step, job.lane, delay)
             case Settled():
-                again = Moved(job, job.outbox, flow.unposted(job, worker.window))
-                await pass_on(self._store, self._post, again)
+                await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, worker.window)))
         return None
 
     async def _perform(self, held: Held, stop: threading.Event) -> Outcome:

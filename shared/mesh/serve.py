@@ -10,11 +10,12 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy, FastStream
 from faststream.rabbit import Channel, ExchangeType, RabbitBroker, RabbitExchange, RabbitMessage, RabbitQueue
+from faststream.rabbit.schemas.queue import ClassicQueueArgs
 
 from shared.blobs import Blobs
 from shared.jobs.mongo import AWAY, MongoStore, connect
@@ -174,7 +175,7 @@ def _obey(order: Order, parts: Parts, subscriptions: Sequence[Subscription]) -> 
 
 def _listen_to_control(broker: RabbitBroker, obey: Callable[[Order], None]) -> None:
     own = own_queue(CONTROL.name)
-    queue = RabbitQueue(own.name, durable=True, auto_delete=True, arguments=own.arguments)
+    queue = RabbitQueue(own.name, durable=True, auto_delete=True, arguments=cast("ClassicQueueArgs", own.arguments))
     exchange = RabbitExchange(CONTROL.name, type=ExchangeType.FANOUT, declare=False)
 
     @broker.subscriber(queue, exchange, ack_policy=AckPolicy.ACK_FIRST, no_reply=True, decoder=_undecoded)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
@@ -115,13 +116,13 @@ async def test_a_step_queued_again_under_a_run_is_done_by_the_message_that_joine
     async def first_late(work: Work) -> Output:
         if work.attempt == 1:
             await bench.run(bench.first[0], announcing(prepared(digests=CHANGED), CHANGED[:2]))
-            joined.append(asyncio.create_task(running.join(step, executor.run)))
+            joined.append(asyncio.create_task(running.join(step, partial(executor.run, step))))
             await asyncio.sleep(0)  # it waits for this very run
         return await saying(f"attempt {work.attempt}")(work)
 
     executor = bench.executor(Stage.TRANSCRIBER, first_late)
     await bench.run(bench.first[0], announcing(TryLater("the source broke off"), DIGESTS[:2]))
-    await running.join(step, executor.run)
+    await running.join(step, partial(executor.run, step))
     await joined[0]
     assert transcribers(bench)[0] is StepState.DONE
     await finish(bench, "second")
