@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -14,6 +15,14 @@ from typing import Any
 from deploy.local.faults import CannotRun
 
 LOOPBACK = "127.0.0.1"
+
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections (from 32768 on): one of these could take the port of a service
+while that starts again, and keep it. What was given out stays given out: two that have not begun to listen yet would
+otherwise get the same."""
+
+_given = set[int]()
+
 LINE_BYTES = 1 << 20
 """The longest log line that is read whole."""
 
@@ -24,23 +33,27 @@ def inherited(changed: Mapping[str, str]) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return one of PORTS on the loopback that nothing listens on now, and that was not returned here before."""
+    while (port := secrets.choice(PORTS)) in _given or not _is_free(port):
+        pass
+    _given.add(port)
+    return port
 
 
 def require_free(port: int, what: str) -> None:
     """Raise CannotRun if something listens on the loopback's port, naming what wanted it."""
+    if not _is_free(port):
+        raise CannotRun(f"port {port} is taken and {what} needs it; see who has it: ss -ltnp sport = :{port}")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
         except OSError:
-            raise CannotRun(
-                f"port {port} is taken and {what} needs it; see who has it: ss -ltnp sport = :{port}"
-            ) from None
+            return False
+        return True
 
 
 async def start(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path | None = None) -> Process:

@@ -13,6 +13,7 @@ import aio_pika
 import pytest
 from pymongo import AsyncMongoClient, monitoring
 
+from deploy.local.child import free_port
 from deploy.local.faults import CannotRun
 from deploy.local.keeper import Keeper
 from deploy.local.mongo import Database, answers
@@ -135,6 +136,14 @@ async def test_only_as_a_replica_set_is_the_embedded_database_asked_to_remember_
     finally:
         await database.stop()
     assert ["txnNumber" in command for command in sent.inserts] == [replica_set]
+
+
+def test_no_two_parts_get_the_same_port_and_none_that_an_outgoing_connection_takes() -> None:
+    """Not even before the first of them listens: the other would start for ever, as it would beside a connection."""
+    (first, last) = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [free_port() for _ in range(500)]
+    assert len(set(ports)) == len(ports)
+    assert not set(ports) & set(range(first, last + 1))
 
 
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
