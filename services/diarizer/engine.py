@@ -9,6 +9,7 @@ import torch
 
 from services.diarizer.campplus import NAME as VOICES
 from services.diarizer.campplus import CamPlusPlus
+from services.diarizer.clustering import bound
 from services.diarizer.embedding import embedded
 from services.diarizer.heard import Heard
 from services.diarizer.pyannote_audio import (
@@ -108,6 +109,7 @@ class PyannoteEngine:
     def _load(self) -> Any:
         pipeline = self._offline() if self.model == OFFLINE else self._named()
         prepare(segmentation(pipeline).model)
+        bound(pipeline.clustering)
         pipeline.embedding_batch_size = self._settings.diarizer_embedding_batch
         pipeline.training = True
         return pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
