@@ -10,8 +10,10 @@ import torch
 from services.diarizer.campplus import NAME as VOICES
 from services.diarizer.campplus import CamPlusPlus
 from services.diarizer.clustering import bound
+from services.diarizer.device import placed
 from services.diarizer.embedding import embedded
 from services.diarizer.heard import Heard
+from services.diarizer.precision import exact
 from services.diarizer.pyannote_audio import (
     PLDA,
     Pipeline,
@@ -46,11 +48,12 @@ class NoPlda(PLDA):
 
 
 class PyannoteEngine:
-    """A pipeline, loaded (and its models fetched) when it is first needed; on a GPU if there is one."""
+    """A pipeline, loaded (and its models fetched) when it is first needed; raises WrongSettings without its device."""
 
     def __init__(self, store: ModelStore, settings: DiarizerSettings) -> None:
         self._store = store
         self._settings = settings
+        self._device = placed(settings.diarizer_device)
         self._loading = threading.Lock()
         self._pipeline: Any = None
 
@@ -112,7 +115,8 @@ class PyannoteEngine:
         bound(pipeline.clustering)
         pipeline.embedding_batch_size = self._settings.diarizer_embedding_batch
         pipeline.training = True
-        return pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        exact()
+        return pipeline.to(self._device)
 
     def _offline(self) -> Any:
         pipeline = SpeakerDiarization(
