@@ -17,7 +17,7 @@ class DiarizerSettings(Settings):
     the cores are the diarizer's own. Batches count 10-s windows (segmentation) and voices in windows (embedding);
     a cancelled job stops after one batch. Windows of a batch share their segmentation's first layer, while the layers
     behind it are quickest on few: 186 s took a CPU 7.2, 7.4 and 8.6 s in batches of 8, 16 and 32. `auto` is a GPU that
-    torch can use, or else the CPU; with `cuda` there must be one.
+    torch can use, or else the CPU; with `cuda` there must be one. Batches that do not fit into its memory are halved.
     """
 
     diarizer_model: str = OFFLINE
