@@ -1,5 +1,6 @@
 """Finding the speakers with pyannote.audio."""
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -32,6 +33,8 @@ from shared.mesh.outcomes import GiveUp
 from shared.models import OFFLINE, ModelStore
 from shared.transcript import SAMPLE_RATE, Turn
 
+log = logging.getLogger(__name__)
+
 SPEECH = "pyannote-segmentation-3.0"
 
 CLUSTERING = {"method": "centroid", "threshold": 0.8, "min_cluster_size": 12}
@@ -47,11 +50,17 @@ class NoPlda(PLDA):
 
 
 class PyannoteEngine:
-    """A pipeline, loaded (and its models fetched) when it is first needed; raises WrongSettings without its device."""
+    """A pipeline, loaded (and its models fetched) when it is first needed; raises WrongSettings without its device.
 
-    def __init__(self, store: ModelStore, settings: DiarizerSettings) -> None:
+    `broken` is called when the GPU can do nothing more for this process.
+    """
+
+    def __init__(
+        self, store: ModelStore, settings: DiarizerSettings, broken: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._settings = settings
+        self._broken = broken
         self._device = placed(settings.diarizer_device)
         self._fitting = Fitting(settings.diarizer_segmentation_batch, settings.diarizer_embedding_batch)
         self._loading = threading.Lock()
@@ -81,7 +90,13 @@ class PyannoteEngine:
         pipeline that finds speakers, and TryLater if the GPU has no memory left.
         """
         torch.set_num_threads(self._settings.diarizer_threads)
-        return self._fitting.run(partial(listened, self._loaded(), whole(torch.from_numpy(samples)), on_progress))
+        try:
+            return self._fitting.run(partial(listened, self._loaded(), whole(torch.from_numpy(samples)), on_progress))
+        except torch.AcceleratorError as failure:
+            # CUDA answers all that this process asks from now on with an error.
+            log.critical("the GPU does nothing more for this process; ending, to be started again: %s", failure)
+            self._broken()
+            raise
 
     def tell_apart(
         self, heard: Heard, *, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None

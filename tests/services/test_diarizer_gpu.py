@@ -1,6 +1,7 @@
-"""What the diarizer does about a GPU: that it is there, how exactly it computes, when it is full."""
+"""What the diarizer does about a GPU: that it is there, how exactly it computes, when it is full, when it is lost."""
 
 import logging
+import signal
 import weakref
 from typing import Any
 
@@ -14,6 +15,7 @@ from services.diarizer.fitting import Fitting
 from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import Samples
 from shared.mesh.outcomes import TryLater
+from shared.mesh.watchdog import end_this_process
 from shared.models import ModelStore
 from shared.settings import WrongSettings
 from shared.transcript import SAMPLE_RATE
@@ -34,8 +36,8 @@ def old_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def engine(model_store: ModelStore) -> PyannoteEngine:
-    """The real pipeline, loaded once, on the CPU."""
-    return PyannoteEngine(model_store, DiarizerSettings(diarizer_device="cpu"))
+    """The real pipeline, loaded once, on the CPU; a GPU that is lost ends the process."""
+    return PyannoteEngine(model_store, DiarizerSettings(diarizer_device="cpu"), end_this_process)
 
 
 @pytest.fixture
@@ -131,3 +133,26 @@ def test_a_piece_that_does_not_fit_is_heard_all_the_same(
     assert [each // SAMPLE_RATE for each in batches] == [11, 10, 10, 10]
     assert np.array_equal(again.active, whole.active)
     assert np.allclose(again.voices, whole.voices, atol=0.1, equal_nan=True)
+
+
+def test_a_gpu_that_is_lost_ends_the_process_in_order(
+    engine: PyannoteEngine, samples: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA fails for the rest of the process: it is told to end, and the step fails like any other."""
+    ended = list[int]()
+    monkeypatch.setattr(engine, "_fitting", Lost())
+    before = signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
+    try:
+        with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+            engine.listen(samples, lambda _: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended == [signal.SIGTERM]
+
+
+class Lost:
+    """Stands for work that a GPU answers with an error."""
+
+    def run(self, _: Any) -> None:
+        """Raise what torch does."""
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
