@@ -17,12 +17,14 @@ from shared.transcript import SAMPLE_RATE
 Active = npt.NDArray[np.float32]
 
 
-def embedded(pipeline: Any, samples: Tensor, active: Active, told: Callable[[float], None]) -> npt.NDArray[np.float32]:
+def embedded(
+    pipeline: Any, samples: Tensor, active: Active, at_once: int, told: Callable[[float], None]
+) -> npt.NDArray[np.float32]:
     """Return (windows, voices, numbers), NaN where a voice says too little, of samples that end with the last window.
 
-    `told` hears fractions done before each of the pipeline's batches.
+    `told` hears fractions done before each batch of `at_once` voices.
     """
-    sound, at_once = embedding(pipeline), pipeline.embedding_batch_size
+    sound = embedding(pipeline)
     same = alike(active, STEP / SAMPLE_RATE, WINDOW / SAMPLE_RATE)
     wanted = [pair for pair in _speaking(active) if pair not in same]
     masks = _masks(pipeline, active)

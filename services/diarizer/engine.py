@@ -1,7 +1,9 @@
 """Finding the speakers with pyannote.audio."""
 
+import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -9,8 +11,12 @@ import torch
 
 from services.diarizer.campplus import NAME as VOICES
 from services.diarizer.campplus import CamPlusPlus
-from services.diarizer.embedding import embedded
+from services.diarizer.clustering import bound
+from services.diarizer.device import placed
+from services.diarizer.fitting import Fitting
 from services.diarizer.heard import Heard
+from services.diarizer.listening import listened
+from services.diarizer.precision import exact
 from services.diarizer.pyannote_audio import (
     PLDA,
     Pipeline,
@@ -20,21 +26,20 @@ from services.diarizer.pyannote_audio import (
     SpeakerDiarization,
     segmentation,
 )
-from services.diarizer.segmentation import STEP, WINDOW, prepare, segmented, whole
+from services.diarizer.segmentation import STEP, WINDOW, prepare, whole
 from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import Samples
 from shared.mesh.outcomes import GiveUp
 from shared.models import OFFLINE, ModelStore
 from shared.transcript import SAMPLE_RATE, Turn
 
+log = logging.getLogger(__name__)
+
 SPEECH = "pyannote-segmentation-3.0"
 
 CLUSTERING = {"method": "centroid", "threshold": 0.8, "min_cluster_size": 12}
 """For CAM++ voices. pyannote's sample (two people): error 0.052 at every threshold from 0.55 to 0.95; the sample 20
 times over: 0.057 from 0.75 to 0.95, and below that a third person who is not there."""
-
-SEGMENTED = 0.45
-"""How much of the work is done when the windows are segmented, on a CPU."""
 
 
 class NoPlda(PLDA):
@@ -45,11 +50,19 @@ class NoPlda(PLDA):
 
 
 class PyannoteEngine:
-    """A pipeline, loaded (and its models fetched) when it is first needed; on a GPU if there is one."""
+    """A pipeline, loaded (and its models fetched) when it is first needed; raises WrongSettings without its device.
 
-    def __init__(self, store: ModelStore, settings: DiarizerSettings) -> None:
+    `broken` is called when the GPU can do nothing more for this process.
+    """
+
+    def __init__(
+        self, store: ModelStore, settings: DiarizerSettings, broken: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._settings = settings
+        self._broken = broken
+        self._device = placed(settings.diarizer_device)
+        self._fitting = Fitting(settings.diarizer_segmentation_batch, settings.diarizer_embedding_batch)
         self._loading = threading.Lock()
         self._pipeline: Any = None
 
@@ -72,16 +85,18 @@ class PyannoteEngine:
         """Return what is heard in 16 kHz mono samples between -1 and 1: a recording, or a piece of one.
 
         A piece begins a whole number of groups of windows after the recording does, and all but the last reach
-        `overlap` seconds into the next. `on_progress` hears fractions before each batch; what it raises ends the run.
-        Raises what `ModelStore.fetch` does, and GiveUp if the model is no pipeline that finds speakers.
+        `overlap` seconds into the next. `on_progress` hears fractions before each batch, from 0 again if batches did
+        not fit into memory; what it raises ends the run. Raises what `ModelStore.fetch` does, GiveUp if the model is no
+        pipeline that finds speakers, and TryLater if the GPU has no memory left.
         """
         torch.set_num_threads(self._settings.diarizer_threads)
-        pipeline, heard = self._loaded(), whole(torch.from_numpy(samples))
-        at_once = self._settings.diarizer_segmentation_batch
-        active = segmented(segmentation(pipeline), heard, at_once, _within(on_progress, 0.0, SEGMENTED))
-        voices = embedded(pipeline, heard, active, _within(on_progress, SEGMENTED, 1.0))
-        on_progress(1.0)
-        return Heard(active, voices)
+        try:
+            return self._fitting.run(partial(listened, self._loaded(), whole(torch.from_numpy(samples)), on_progress))
+        except torch.AcceleratorError as failure:
+            # CUDA answers all that this process asks from now on with an error.
+            log.critical("the GPU does nothing more for this process; ending, to be started again: %s", failure)
+            self._broken()
+            raise
 
     def tell_apart(
         self, heard: Heard, *, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None
@@ -108,9 +123,10 @@ class PyannoteEngine:
     def _load(self) -> Any:
         pipeline = self._offline() if self.model == OFFLINE else self._named()
         prepare(segmentation(pipeline).model)
-        pipeline.embedding_batch_size = self._settings.diarizer_embedding_batch
+        bound(pipeline.clustering)
         pipeline.training = True
-        return pipeline.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        exact()
+        return pipeline.to(self._device)
 
     def _offline(self) -> Any:
         pipeline = SpeakerDiarization(
@@ -137,8 +153,3 @@ def _is_usual(inference: Any) -> bool:
     grid = round(inference.duration * SAMPLE_RATE), round(inference.step * SAMPLE_RATE)
     powerset = getattr(inference.model.specifications, "powerset", False)
     return isinstance(inference.model, PyanNet) and powerset and grid == (WINDOW, STEP)
-
-
-def _within(told: Callable[[float], None], start: float, end: float) -> Callable[[float], None]:
-    """Return how a leg of the work, from `start` to `end` of the whole, tells its own fraction."""
-    return lambda fraction: told(start + (end - start) * fraction)

@@ -9,6 +9,7 @@ from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import diarize
 from shared.blobs import ObjectStore
 from shared.mesh.stage import stage_service
+from shared.mesh.watchdog import end_this_process
 from shared.models import ModelStore
 from shared.settings import load
 from shared.topology import Stage
@@ -18,5 +19,5 @@ def build() -> FastStream:
     """Return the diarizer; opens nothing yet."""
     settings = load(DiarizerSettings)
     blobs = ObjectStore(settings.blobs_url)
-    engine = PyannoteEngine(ModelStore(settings.models_cache, settings.models_folder), settings)
+    engine = PyannoteEngine(ModelStore(settings.models_cache, settings.models_folder), settings, end_this_process)
     return stage_service(Stage.DIARIZER, settings, blobs, partial(diarize, engine=engine, blobs=blobs))

@@ -3,6 +3,16 @@
 import torch
 
 
+def exact() -> None:
+    """Have GPUs multiply what is float32 as float32, in the whole process, not in TF32, which is less exact.
+
+    PyTorch lets cuDNN use TF32 unless told not to. pyannote tells it in the calls of its pipelines and inferences, of
+    which none is made here.
+    """
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def quick(device: torch.device) -> torch.autocast:
     """Return the context in which a network runs in bfloat16, on a CPU that has instructions for it.
 

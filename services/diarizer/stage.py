@@ -47,7 +47,7 @@ class Engine(Protocol):
 
 
 async def diarize(work: Work, engine: Engine, blobs: Blobs) -> Diarization | HeardPiece:
-    """Return who speaks when, speakers named in the order in which they are first heard, or where a piece's sound lies.
+    """Return who speaks when, speakers named in the order in which they are first heard, or what was heard of a piece.
 
     Raises GiveUp if there is no such model, TryLater if it cannot be fetched now, Stopped once `work.stop` is set.
     """

@@ -32,7 +32,7 @@ class Watchdog:
         look: float = LOOK_SECONDS,
         deaf: float = DEAF_SECONDS,
     ) -> None:
-        self._queues, self._count, self._end = queues, count, end or _end_this_process
+        self._queues, self._count, self._end = queues, count, end or end_this_process
         self._look, self._deaf = look, deaf
         self._heard: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -72,6 +72,6 @@ class Watchdog:
             return True
 
 
-def _end_this_process() -> None:
-    # In order, as whoever runs the service would end it: what can still be given back is.
+def end_this_process() -> None:
+    """End the process in order, as whoever runs the service would: what can still be given back is."""
     os.kill(os.getpid(), signal.SIGTERM)

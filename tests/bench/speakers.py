@@ -13,6 +13,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from torch.nn.functional import interpolate
 
 from services.diarizer.campplus import FILTERS, NAME, SHORTEST_FRAMES, CamPlusPlus
+from services.diarizer.device import placed
 from services.diarizer.engine import CLUSTERING, SPEECH, NoPlda, PyannoteEngine
 from services.diarizer.pyannote_audio import SpeakerDiarization, fbank
 from services.diarizer.settings import DiarizerSettings
@@ -46,7 +47,7 @@ class OneByOne(CamPlusPlus):
         return made
 
 
-def starting_point(store: ModelStore, threads: int) -> Find:
+def starting_point(store: ModelStore, settings: DiarizerSettings) -> Find:
     """Return pyannote's pipeline over the same models: windows of 10 s each second, one embedding at a time."""
     pipeline: Any = SpeakerDiarization(
         segmentation=str(store.fetch(SPEECH) / "pytorch_model.bin"),
@@ -59,9 +60,10 @@ def starting_point(store: ModelStore, threads: int) -> Find:
         clustering="AgglomerativeClustering",
     )
     pipeline.instantiate({"segmentation": {"min_duration_off": 0.0}, "clustering": CLUSTERING})
+    pipeline.to(placed(settings.diarizer_device))
 
     def find(recording: Samples) -> Sequence[Turn]:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(settings.diarizer_threads)
         found = pipeline({"waveform": torch.from_numpy(recording)[None], "sample_rate": SAMPLE_RATE, "uri": "r"})
         tracks = found.speaker_diarization.itertracks(yield_label=True)
         return [Turn(start=span.start, end=span.end, speaker=label) for span, _, label in tracks]
@@ -102,7 +104,7 @@ def error(turns: Sequence[Turn], times: int) -> float:
 def measure(times: int) -> Measured:
     """Return how many times faster than real time both are, on as many threads, with their errors."""
     store, settings = ModelStore(CACHE), DiarizerSettings()
-    sides = {"ours": ours(store, settings), "peer": starting_point(store, settings.diarizer_threads)}
+    sides = {"ours": ours(store, settings), "peer": starting_point(store, settings)}
     for find in sides.values():  # loads the models, and warms up
         find(recording(1))
     measured, heard = Measured(), recording(times)
