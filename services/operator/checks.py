@@ -10,6 +10,7 @@ import aiormq
 
 from services.operator.models import needed, store
 from services.operator.settings import OperatorSettings
+from shared import cublas
 from shared.blobs import ObjectStore
 from shared.jobs.mongo import MongoStore, connect
 
@@ -91,7 +92,9 @@ async def gpu(settings: OperatorSettings) -> Finding:
     if not pyannote:
         return Finding("GPU", "torch sees none", f"install a CUDA build of torch (this is {torch.__version__})")
     if not whisper:
-        return Finding("GPU", "CTranslate2 sees none", "install the NVIDIA driver and CUDA 12 libraries it asks for")
+        return Finding("GPU", "CTranslate2 sees none", "install an NVIDIA driver that knows CUDA 12")
+    if missing := await asyncio.to_thread(cublas.load):
+        return Finding("GPU", f"CTranslate2 cannot use it: {missing}", cublas.REMEDY)
     return Finding("GPU", f"{pyannote} x {torch.cuda.get_device_name()}, CUDA {torch.version.cuda}")
 
 

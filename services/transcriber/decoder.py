@@ -41,8 +41,13 @@ class Decoder(Protocol[R_contra]):
         """Return what is said in one window, with all the care there is."""
 
 
-TOO_LITTLE_MEMORY = ("out of memory", "alloc_failed")
-"""How CTranslate2, CUDA and cuBLAS say that a batch does not fit, in small letters."""
+TOO_LITTLE_MEMORY = ("out of memory", "alloc_failed", "cudaerrorinvaliddevice")
+"""How CTranslate2, CUDA and cuBLAS say that a batch does not fit, in small letters.
+
+CTranslate2 4.8 says "parallel_for failed: cudaErrorInvalidDevice: invalid device ordinal" on a full GPU, in turn with
+"out of memory" for one and the same call: so the authors of TranscriptionSuite measured with 4.8.2. Whatever else that
+may mean was there when the model was loaded, and showed then (`trial.rehearse`).
+"""
 
 
 def too_large(failure: Exception) -> bool:

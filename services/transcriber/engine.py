@@ -6,6 +6,7 @@ segments = await engine.write_down(Window(samples, "en", "base", options))
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,8 @@ from shared.models import ModelStore
 from shared.options import Options
 from shared.telemetry import in_engine
 from shared.transcript import SAMPLE_RATE, Segment
+
+log = logging.getLogger(__name__)
 
 FRAME = 30 * SAMPLE_RATE
 """The samples that Whisper sees at once."""
@@ -79,11 +82,16 @@ class WhisperEngine:
         return self._batcher.free
 
     async def open(self) -> None:
-        """Load the model that serves most jobs, and find out how to share out the cores; raise TryLater or GiveUp."""
+        """Load the model that serves most jobs, and find out how to share out the cores.
+
+        Raises TryLater, GiveUp or RuntimeError as `LoadedModels.get` does: then the service takes no message.
+        """
         await asyncio.to_thread(self._open)
 
     def _open(self) -> None:
         settings, usual = self._settings, self._served[0]
+        if self._placement.lacking:
+            log.warning("the CPU is used, though there is a GPU: %s", self._placement.lacking)
         configured = settings.transcriber_batch or BATCH[self._placement.device]
         fits = Fits(self._file(configured).with_suffix(".fits.json"), configured, settings)
         width = fits.width()
@@ -91,7 +99,7 @@ class WhisperEngine:
         if others:
             load = partial(self._placement.load, fetched(self._store, usual))
             layout = fastest(self._file(width), [layout, *others], load, width)
-        self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout))
+        self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
         self._models.get(usual)
         self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
 

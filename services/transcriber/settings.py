@@ -19,7 +19,7 @@ class TranscriberSettings(Settings):
     not fit into memory, all that follow are narrower, for a day also after a start with the same settings. A model sees
     `transcriber_slack` seconds or a little more of silence behind a window; 30: always all that it can see; None: less
     only where that was measured to cost no words (`services.transcriber.slack`). `transcriber_device`: `auto` takes
-    CUDA where there is a GPU; `cuda` refuses to start without one.
+    CUDA where there is a GPU and cuBLAS for it; `cuda` refuses to start without them.
     """
 
     transcriber_model: str = "ivrit-ai/whisper-large-v3-turbo-ct2"

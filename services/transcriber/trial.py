@@ -1,4 +1,4 @@
-"""How fast a model is: noise through all of its streams at once, so many windows a second."""
+"""What a model does on its device, through all of its streams at once: how fast it is, and whether it works at all."""
 
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
@@ -6,6 +6,12 @@ from typing import Any
 
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
+
+from services.transcriber.decoding import Hearing
+from services.transcriber.ready import FULL_SECONDS, Ready
+from services.transcriber.speech import Window
+from shared.options import Options, Source
+from shared.transcript import SAMPLE_RATE
 
 SECONDS = 10
 STEPS = 24
@@ -33,3 +39,15 @@ def speed(whisper: Any, streams: int, batch: int) -> float:
     with ThreadPoolExecutor(streams) as threads:
         seconds()
         return streams * batch / min(seconds() for _ in range(ROUNDS))
+
+
+def rehearse(whisper: Any, streams: int) -> None:
+    """Let each stream encode, write down and align two windows of silence; raises whatever that fails with.
+
+    They are of unlike lengths because that is the longer way through CTranslate2's alignment.
+    """
+    options = Options(source=Source(object="uploads/none/silence"))
+    windows = (Window(np.zeros(seconds * SAMPLE_RATE, np.float32), "en", "", options) for seconds in (1, 2))
+    silence = [Ready.of(window, whisper, FULL_SECONDS) for window in windows]
+    with ThreadPoolExecutor(streams) as threads:
+        list(threads.map(Hearing().together, [silence] * streams))

@@ -92,19 +92,36 @@ def _alignments(whisper: Any, encoded: Any, batch: Sequence[Written]) -> list[li
 def _alignments_at_once(
     whisper: Any, encoded: Any, batch: Sequence[Written], frames: list[int]
 ) -> list[list[dict[str, Any]]]:
-    """Return the same of a batch; each language and task has a start sequence of its own."""
+    """Return the same of a batch."""
     found: list[list[dict[str, Any]]] = [[] for _ in batch]
-    starts = [written.tokenizer.sot_sequence for written in batch]
-    for _, group in groupby(sorted(range(len(batch)), key=starts.__getitem__), key=starts.__getitem__):
-        members = set(group)
-        # The sound stays one tensor, on the GPU if that is where it is: the other windows have no text in this call.
+    for members in _calls(batch, frames):
+        # The sound stays one tensor, on the GPU if that is where it is: of the others a call hears and reads nothing.
         texts = [written.tokens if at in members else [] for at, written in enumerate(batch)]
-        tokenizer = batch[min(members)].tokenizer
+        heard = [long if at in members else 0 for at, long in enumerate(frames)]
         with in_engine():
-            alignments = whisper.find_alignment(tokenizer, texts, encoded, frames)
+            alignments = whisper.find_alignment(batch[members[0]].tokenizer, texts, encoded, heard)
         for at in members:
             found[at] = alignments[at]
     return found
+
+
+def _calls(batch: Sequence[Written], frames: list[int]) -> Iterator[list[int]]:
+    """Yield which windows go into each call: those of one start sequence, which each language and task has its own of.
+
+    Where all sounds of a call are equally long, CTranslate2 (`WhisperReplica::align`) normalises each head's attention
+    over the tokens with the padding of the shorter texts still in, which moves their words. Beside a sound of another
+    length it takes the padding away first; so the shortest text then has a call of its own, in which the rest have no
+    sound, and the rest another.
+    """
+    starts = [written.tokenizer.sot_sequence for written in batch]
+    for _, group in groupby(sorted(range(len(batch)), key=starts.__getitem__), key=starts.__getitem__):
+        members = sorted(group, key=lambda at: len(batch[at].tokens))
+        padded = len(batch[members[0]].tokens) < len(batch[members[-1]].tokens)
+        if padded and len(members) == len(batch) and len(set(frames)) == 1:
+            yield members[:1]
+            yield members[1:]
+        else:
+            yield members
 
 
 def segment(

@@ -13,6 +13,8 @@ from typing import Any
 
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
+from shared import cublas
+
 LANGUAGE = "en"
 
 
@@ -32,6 +34,8 @@ def _text(found: tuple[Any, Any]) -> str:
 
 def main(path: str, device: str, compute_type: str, threads: str) -> None:
     """Load the model, then answer each line."""
+    if device == "cuda":
+        cublas.load()  # as the transcriber does: neither is told where it lies
     model = WhisperModel(
         path, device=device, compute_type=compute_type, cpu_threads=int(threads), local_files_only=True
     )

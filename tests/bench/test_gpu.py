@@ -12,6 +12,7 @@ import ctranslate2
 import pytest
 
 from deploy.local.faults import CannotRun
+from shared import cublas
 from shared.models import ModelStore
 from shared.topology import Stage
 from tests.bench import __main__ as bench
@@ -123,6 +124,7 @@ def test_without_a_gpu_the_bench_says_what_is_missing_and_measures_nothing(
     """Each thing by name, with where it comes from, in one line and before the first row."""
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 0)
     monkeypatch.setattr(whisper, "LIBRARIES", {"libnone.so.1": "nowhere", "libc.so.6": "the system"})
+    monkeypatch.setattr(cublas, "load", lambda: "libcublas.so.12: no such file")
     monkeypatch.setattr(whisper, "MODULE", "no_such_module")
     monkeypatch.setattr(bench, "measured", lambda *_: pytest.fail("a row was run"))
     with pytest.raises(CannotRun) as told:
@@ -130,6 +132,7 @@ def test_without_a_gpu_the_bench_says_what_is_missing_and_measures_nothing(
     said = str(told.value)
     assert "CUDA device" in said
     assert "libnone.so.1 (nowhere)" in said
+    assert f"libcublas.so.12: no such file ({cublas.REMEDY})" in said
     assert "nvidia-ml-py" in said
     assert "libc.so.6" not in said
     assert "\n" not in said
@@ -145,6 +148,7 @@ def test_where_nothing_is_missing_models_run_on_the_gpu(monkeypatch: pytest.Monk
     """And on the processor nothing of it is asked for."""
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
     monkeypatch.setattr(whisper, "LIBRARIES", {"libc.so.6": "the system"})
+    monkeypatch.setattr(cublas, "load", lambda: None)
     monkeypatch.setattr(whisper, "MODULE", "json")
     assert whisper.device(gpu=True) == "cuda"
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: pytest.fail("a GPU was looked for"))

@@ -8,18 +8,15 @@ import ctranslate2
 
 from deploy.local.commands import ROOT
 from deploy.local.faults import CannotRun
+from shared import cublas
 from shared.models import ModelStore, ModelUnavailable
 
 CACHE = ROOT / ".scribe" / "cache"
 
 DRIVER = "NVIDIA's driver, and a container started with it"
 
-LIBRARIES = {
-    "libcuda.so.1": DRIVER,
-    "libnvidia-ml.so.1": DRIVER,
-    "libcublas.so.12": "pip install nvidia-cublas-cu12, and its nvidia/cublas/lib in LD_LIBRARY_PATH",
-}
-"""What CTranslate2 and the sampler of a GPU's busy share load, and where it comes from."""
+LIBRARIES = {"libcuda.so.1": DRIVER, "libnvidia-ml.so.1": DRIVER}
+"""What CTranslate2 and the sampler of a GPU's busy share load besides cuBLAS, and where it comes from."""
 
 MODULE, EXTRA = "pynvml", "nvidia-ml-py (pip install -e '.[gpu]')"
 """What the sampler imports, and where it comes from."""
@@ -68,5 +65,7 @@ def _missing() -> Iterator[str]:
             CDLL(library)
         except OSError:
             yield f"{library} ({source})"
+    if missing := cublas.load():
+        yield f"{missing} ({cublas.REMEDY})"
     if find_spec(MODULE) is None:
         yield EXTRA

@@ -1,6 +1,7 @@
 """Batches through real weights: what a window's neighbours are changes nothing, and doubt costs one window only."""
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 from unittest.mock import Mock
@@ -61,6 +62,29 @@ def test_windows_of_several_jobs_are_written_down_as_each_would_be_by_itself(whi
     batched = [text for alike in kinds for text in told(hearing.together(alike))]
     assert batched == [told(hearing.together([each]))[0] for alike in kinds for each in alike]
     assert "New Jersey" in batched[3][0][0]
+
+
+class AsOnAGpu:
+    """Stands in for CTranslate2's model on the processor, and is asked as one on a GPU would be."""
+
+    device = "cuda"
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize("languages", ["eeee", "edde"])
+def test_on_a_gpu_the_times_of_a_windows_words_do_not_depend_on_its_neighbours_texts(
+    whisper: Any, languages: str
+) -> None:
+    """All are equally long and their texts are not, the case in which CTranslate2 mixes them."""
+    gpu = copy(whisper)
+    gpu.model = AsOnAGpu(whisper.model)
+    ready = pieces(gpu, *({"language": {"e": "en", "d": "de"}[code]} for code in languages))
+    assert told(Hearing().together(ready)) == [told(Hearing().together([each]))[0] for each in ready]
 
 
 def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) -> None:

@@ -11,7 +11,13 @@ from tests.fakes.batching import Named, Scripted, asked, named, said
 
 
 @pytest.mark.parametrize(
-    "failure", [RuntimeError("CUDA failed with error out of memory"), MemoryError(), RuntimeError("ALLOC_FAILED")]
+    "failure",
+    [
+        RuntimeError("CUDA failed with error out of memory"),
+        RuntimeError("parallel_for failed: cudaErrorInvalidDevice: invalid device ordinal"),
+        MemoryError(),
+        RuntimeError("ALLOC_FAILED"),
+    ],
 )
 async def test_a_batch_that_does_not_fit_is_halved_and_the_width_that_works_is_kept(failure: Exception) -> None:
     """Eight do not fit, nor do four; two do, all are answered, and no wider batch is ever tried again; each is told."""

@@ -18,6 +18,7 @@ from services.transcriber.layouts import Layout
 from services.transcriber.loading import KEPT, LoadedModels, Placement
 from services.transcriber.sentences import placed, sentences
 from services.transcriber.settings import TranscriberSettings
+from shared import cublas
 from shared.mesh.outcomes import TryLater
 from shared.models import ModelUnavailable
 from shared.options import Options
@@ -71,7 +72,7 @@ def test_no_more_than_a_few_models_are_held_and_each_is_loaded_once(monkeypatch:
     """The model used longest ago makes room; one that is held is not loaded again."""
     load = Mock(side_effect=lambda **asked: SimpleNamespace(model_object=asked["model"]))
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD)
+    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD, "cpu")
     assert [models.get(name) for name in ("a", "b", "a", "c", "a", "b")] == ["a", "b", "a", "c", "a", "b"]
     assert [call.kwargs["model"] for call in load.call_args_list] == ["a", "b", "c", "b"]
     assert {(call.kwargs["num_workers"], call.kwargs["cpu_threads"]) for call in load.call_args_list} == {(2, 1)}
@@ -91,7 +92,7 @@ def test_two_steps_that_need_a_model_at_once_load_it_once(monkeypatch: pytest.Mo
         return models.get("a")
 
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD)
+    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD, "cpu")
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(ask, [models] * 4))) == 1
 
@@ -106,7 +107,7 @@ def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
             arrived.wait(10)
         return path.upper()
 
-    models = LoadedModels(SimpleNamespace(fetch=str), load)
+    models = LoadedModels(SimpleNamespace(fetch=str), load, "cpu")
     assert models.get("a") == "A"
     with ThreadPoolExecutor(3) as threads:
         second = threads.submit(models.get, "b")
@@ -126,7 +127,7 @@ def test_a_model_that_cannot_be_fetched_now_is_tried_later() -> None:
     """A hub that is out of reach is no reason to give a job up."""
     store = SimpleNamespace(fetch=Mock(side_effect=ModelUnavailable("big", ["hub: not reachable"])))
     with pytest.raises(TryLater, match="hub: not reachable"):
-        LoadedModels(store, LOAD).get("big")
+        LoadedModels(store, LOAD, "cpu").get("big")
 
 
 @pytest.mark.parametrize(
@@ -137,6 +138,7 @@ def test_a_gpu_is_used_when_there_is_one_in_the_best_type_it_supports(
 ) -> None:
     """'auto' takes CUDA where CTranslate2 finds it, 'cpu' does not; half precision only where it is supported."""
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
+    monkeypatch.setattr(cublas, "load", lambda: None)
     monkeypatch.setattr(ctranslate2, "get_supported_compute_types", lambda device: supported | {device})
     assert (Placement.of(BASE).device, Placement.of(BASE).compute_type) == ("cuda", chosen)
     assert Placement.of(BASE.model_copy(update={"transcriber_device": "cpu"})).compute_type == "float32"
