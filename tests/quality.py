@@ -35,12 +35,12 @@ def cp_wer(transcript: Transcript, reference: Path) -> float:
 def wer(said: Sequence[str], heard: Sequence[str]) -> float:
     """Return the word error rate over all texts together, whoever speaks."""
     rates = [siso_word_error_rate(*map(normalised, each)) for each in zip(said, heard, strict=True)]
-    return sum(rate.errors for rate in rates) / sum(rate.length for rate in rates)
+    return float(sum(rate.errors for rate in rates) / sum(rate.length for rate in rates))
 
 
 def der(turns: Iterable[Turn], reference: Path) -> float:
     """Return the diarization error rate against an RTTM file, overlaps counted, no collar."""
-    (truth,) = load_rttm(reference).values()
+    (truth,) = load_rttm(reference).values()  # type: ignore[no-untyped-call]  # it has no annotations
     ours = Annotation()
     for index, turn in enumerate(turns):
         ours[Segment(turn.start, turn.end), index] = turn.speaker

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import aio_pika
@@ -46,7 +47,7 @@ class Chain:
             await channel.set_qos(PREFETCH[stage])
             await (await channel.get_queue(_name(stage))).consume(self._handler(NEXT[stage]))
 
-    def _handler(self, following: Stage | None):  # noqa: ANN202 - what aio-pika calls
+    def _handler(self, following: Stage | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
         async def handle(message: AbstractIncomingMessage) -> None:
             job = json.loads(message.body)["job"]
             if following is None:

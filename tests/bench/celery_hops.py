@@ -54,7 +54,7 @@ async def _keep(job: str, hop: int) -> None:
     await _jobs().update_one({"_id": job}, {"$set": {"hop": hop}}, upsert=True)
 
 
-@app.task(name="hop")
+@app.task(name="hop")  # type: ignore[untyped-decorator]  # Celery ships no types
 def hop(job: str, number: int) -> None:
     """Do nothing and ask for the next task; the last one says that the job is done."""
     if SETTINGS.bench_durable:
@@ -65,6 +65,6 @@ def hop(job: str, number: int) -> None:
         app.send_task("done", (job,), queue=DONE)
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]  # as above
 def _tell(**_: Any) -> None:
     app.send_task("ready", queue=READY)

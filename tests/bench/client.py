@@ -83,7 +83,7 @@ class Bench:
     async def completed(self, jobs: Iterable[str]) -> None:
         """Return when every job has completed; raise AssertionError if one ended in another way."""
         for job in jobs:
-            end = await self.until(lambda event, job=job: event.job == job and event.happening in ENDED)
+            end = await self.until(_end_of(job))
             assert end.happening is Happening.COMPLETED, end
 
     async def until(self, right: Callable[[Event], bool]) -> Event:
@@ -108,6 +108,10 @@ class Bench:
         """Return the text of each job's transcript."""
         facts = [(await self.store.find(job)).facts for job in jobs]
         return [Transcript.model_validate_json(await self.blobs.get(each.transcript or "")).text for each in facts]
+
+
+def _end_of(job: str) -> Callable[[Event], bool]:
+    return lambda event: event.job == job and event.happening in ENDED
 
 
 def _key(recording: Recording) -> str:

@@ -2,22 +2,25 @@
 
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import av
 
 import services.diarizer.stage
 import services.downloader.sound
 import services.transcriber.audio
+from services.downloader.decode import decode
 from shared import pcm
 from shared.transcript import Prepared
 from tests.bench.client import TENANT
 from tests.bench.front_desk import FrontDesk
 from tests.bench.mp3 import mp3
 from tests.bench.row import Measured, Row, Size
-from tests.bench.speech import RATE, long
+from tests.bench.speech import long
+from tests.recordings import RATE
 
 KEY = f"uploads/{TENANT}/talk.mp3"
 
@@ -46,7 +49,7 @@ async def run(size: Size) -> Measured:
 def plainly_decoded(recording: bytes) -> bytes:
     """Return 16 kHz mono s16 samples, made with PyAV as its documentation does it."""
     plain, resampler = io.BytesIO(), av.AudioResampler(format="s16", layout="mono", rate=RATE)
-    with av.open(io.BytesIO(recording)) as container:
+    with av.open(io.BytesIO(recording), "r") as container:
         for frame in container.decode(audio=0):
             frame.pts = None
             for resampled in resampler.resample(frame):
@@ -70,7 +73,6 @@ async def _read(desk: FrontDesk, prepared: Prepared, spent: dict[str, float]) ->
 @contextmanager
 def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
     """Note the CPU-seconds of the thread that decodes; raise AssertionError if the job decodes not once."""
-    decode: Callable[..., Any] = services.downloader.sound.decode
     calls: list[float] = []
 
     def timed(*given: Any) -> Any:
@@ -80,11 +82,8 @@ def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
         finally:
             calls.append(time.thread_time() - began)
 
-    services.downloader.sound.decode = timed
-    try:
+    with patch.object(services.downloader.sound, "decode", timed):
         yield
-    finally:
-        services.downloader.sound.decode = decode
     (spent[name],) = calls
 
 

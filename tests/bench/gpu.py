@@ -45,7 +45,8 @@ class Busy:
     @property
     def share(self) -> float:
         """The busiest GPU's share of the time, 0 to 1: the others are not the one that the model is on."""
-        return max(sum(shares) for shares in zip(*self.samples, strict=True)) / len(self.samples) / 100
+        busiest: float = max(sum(shares) for shares in zip(*self.samples, strict=True))
+        return busiest / len(self.samples) / 100
 
     async def _run(self, sample: Sample) -> None:
         while True:

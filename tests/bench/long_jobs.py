@@ -5,9 +5,10 @@ from tests.bench.gpu import Busy
 from tests.bench.mesh import bench_mesh
 from tests.bench.peer import Peer
 from tests.bench.row import Measured, Row, Size
-from tests.bench.speech import RATE, long, samples
+from tests.bench.speech import long
 from tests.bench.sustained import Sustained
 from tests.bench.words import compared, word_errors
+from tests.recordings import RATE, samples
 
 STAGES = (Stage.INTAKE, Stage.DOWNLOADER, Stage.TRANSCRIBER, Stage.ENHANCER)
 BATCH = 16

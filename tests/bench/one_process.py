@@ -10,7 +10,6 @@ from faststream import FastStream
 from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
 from shared.blobs import ObjectStore
-from shared.jobs.document import Job
 from shared.mesh.appetite import Appetite
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts, Subscription, serve
@@ -47,7 +46,7 @@ class NobodyWaits:
         """Return nothing: there is room."""
         return Counter()
 
-    async def next_waiting(self, full: Collection[str]) -> Job | None:
+    async def next_waiting(self, full: Collection[str]) -> None:
         """Return None: nobody waits."""
         del full
 

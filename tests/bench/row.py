@@ -1,6 +1,7 @@
 """A row of the bench: what is measured, against what, and what must come of it."""
 
-from collections.abc import Awaitable, Callable
+import operator
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -49,15 +50,15 @@ class Row:
     peer: str
     must: float
     aim: float
-    run: Callable[[Size], Awaitable[Measured]]
+    run: Callable[[Size], Coroutine[Any, Any, Measured]]
     better: Literal["more", "less"] = "more"
     quick: bool = False
 
     def reached(self, measured: Measured) -> str:
         """Return `aim`, `must` or `no`: what the median of the ratios reaches."""
         ratio = median(measured.ratios)
-        good = (lambda bar: ratio >= bar) if self.better == "more" else (lambda bar: ratio <= bar)
-        return "aim" if good(self.aim) else "must" if good(self.must) else "no"
+        good = operator.ge if self.better == "more" else operator.le
+        return "aim" if good(ratio, self.aim) else "must" if good(ratio, self.must) else "no"
 
     def figures(self, measured: Measured) -> dict[str, Any]:
         """Return the row as it is printed and written: medians, and the spread of the ratios."""

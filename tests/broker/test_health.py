@@ -1,5 +1,7 @@
 """Health: what each process says of itself, on a port of its own."""
 
+from typing import Any
+
 import aiohttp
 import pytest
 
@@ -39,7 +41,8 @@ async def test_asking_the_broker_leaves_nothing_behind_on_the_connection(net: Ne
     post = net.parts.post
     assert post._connection is not None
     assert post._connection.transport is not None
-    waiting_for_its_end = post._connection.transport.connection._closing
+    connection: Any = post._connection.transport.connection
+    waiting_for_its_end = connection._closing
     await post.count(ENDED_QUEUE.name)
     before = len(waiting_for_its_end._callbacks)
     for _ in range(5):

@@ -7,7 +7,7 @@ import random
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +99,10 @@ class Campaign:
 
         Not the database's: it caches what it stores, and the jobs stay there.
         """
-        parts = {"broker": [self.broker.pid], **{str(stage): self.pids(stage) for stage in Stage}}
+        parts: dict[str, Sequence[int | None]] = {
+            "broker": [self.broker.pid],
+            **{str(stage): self.pids(stage) for stage in Stage},
+        }
         found = {name: [_megabytes(pid) for pid in pids if pid] for name, pids in parts.items()}
         return {name: max(sizes) for name, sizes in found.items() if sizes}
 

@@ -6,7 +6,7 @@ They exist in the campaign's own service processes only, around the real store, 
 import inspect
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Failpoints:
         except FileNotFoundError:
             return  # not armed, or another process was faster
 
-    def around(self, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def around(self, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Coroutine[Any, Any, Any]]:
         """Return the call with a failpoint on either side."""
 
         async def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -113,7 +113,7 @@ class Failpoints:
             finally:
                 announcing.reset(token)
 
-        Executor.announce = known  # type: ignore[method-assign]  # the one place that says what is announced
+        Executor.announce = known  # type: ignore[method-assign, assignment]  # the one place that says what is announced
 
     def guard_messages(self) -> None:
         """Put failpoints around every message's settling in this process."""

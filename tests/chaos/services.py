@@ -103,7 +103,7 @@ class Once:
 def _armed() -> ChaosSettings:
     for module in (shared.mesh.stage, services.intake.main):
         module.Parts = ChaosParts  # type: ignore[attr-defined]  # both import it by name
-    services.intake.main.MongoUpkeep = ChaosUpkeep  # type: ignore[misc]  # as above
+    services.intake.main.MongoUpkeep = ChaosUpkeep  # type: ignore[attr-defined]  # as above
     return load(ChaosSettings)
 
 

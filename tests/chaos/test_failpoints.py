@@ -49,7 +49,7 @@ def test_all_that_an_announcement_writes_and_publishes_has_failpoints_of_its_own
     """A crash can be asked for there and nowhere else, though a commit passes the same parts."""
     assert {name.removeprefix("announcing.") for name in ANNOUNCING} <= {name.partition(":")[0] for name in NAMES}
     failpoints, checked = Failpoints(tmp_path), list[str]()
-    failpoints.check = checked.append  # type: ignore[method-assign]  # nobody is to die of this
+    failpoints.check = checked.append  # type: ignore[method-assign, assignment]  # nobody is to die of this
 
     async def call() -> None:
         """Do nothing."""

@@ -200,7 +200,8 @@ async def test_a_fact_is_kept_until_every_webhook_has_it(store: JobStore) -> Non
     kept = []
     for step in (step for step in moved.steps if step.stage is Stage.NOTIFIER):
         _, job = await change(store, job, partial(claim, step=step, worker="w", now=now(), rules=RULES))
-        _, job = await change(store, job, lambda job, step=step: commit(job, step, 1, TOLD, now(), WINDOW))
+        told = partial(commit, step=step, attempt=1, output=TOLD, now=now(), window=WINDOW)
+        _, job = await change(store, job, told)
         kept.append([*(await store.find(job.id)).deliveries])
     assert kept == [["1"], []]
 

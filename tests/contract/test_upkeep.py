@@ -59,9 +59,8 @@ async def test_a_document_that_this_version_cannot_read_keeps_no_other_from_bein
     store, upkeep = kept
     assert isinstance(store, MongoStore)
     past = now() - timedelta(days=1)
-    odd = {"created": past, "expires": past}
     for state in (JobState.WAITING, JobState.FAILED):
-        newer = await stored(store, state=state, **odd)
+        newer = await stored(store, state=state, created=past, expires=past)
         await store._jobs.update_one({"_id": newer.id}, {"$set": {"invented": 1}})
     waiting = await stored(store, state=JobState.WAITING)
     ended = await stored(store, state=JobState.FAILED, expires=past)
@@ -124,8 +123,8 @@ async def test_an_expired_job_is_forgotten_with_all_that_was_kept_of_it(kept: Ke
 async def test_a_job_whose_upload_another_was_made_from_is_not_alone(kept: Kept) -> None:
     """The upload may go only with the last job that came from it."""
     store, upkeep = kept
-    source = {"source": {"object": "uploads/acme/a.wav"}}
-    one, two = [await store.insert(new_job(**source).job) for _ in range(2)]
+    source = {"object": "uploads/acme/a.wav"}
+    one, two = [await store.insert(new_job(source=source).job) for _ in range(2)]
     assert not await upkeep.alone(one)
     await upkeep.forget(two)
     assert await upkeep.alone(one)

@@ -1,5 +1,7 @@
 """RabbitMQ's installation, with a stand-in for apt-get's command."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,14 +15,14 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this machine look like one of Debian's without RabbitMQ, to root; return the folder it is seen in."""
     monkeypatch.setattr(install, "SERVER", tmp_path / "rabbitmq-server")
     monkeypatch.setattr(install, "POLICY", tmp_path / "policy-rc.d")
-    monkeypatch.setattr(install.shutil, "which", lambda name: f"/usr/bin/{name}")
-    monkeypatch.setattr(install.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 
 
 async def test_whoever_is_not_root_is_told_what_to_type(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line, with the command and the way around it."""
-    monkeypatch.setattr(install.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(CannotRun) as told:
         await install.rabbitmq_server(bare)
     assert "sudo apt-get install" in str(told.value)

@@ -35,7 +35,8 @@ class Intake:
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
         """Return intake's reply to the message."""
-        await self._desk.handle(Incoming(to_json(message), key))  # type: ignore[arg-type] # the fields that the desk reads
+        incoming: Any = Incoming(to_json(message), key)
+        await self._desk.handle(incoming)
         return self._post.replies[-1]
 
 
@@ -52,7 +53,7 @@ class House:
             intake=self,
             listeners=self.listeners,
             tenants=Tenants({tenant: SecretStr(token) for tenant, token in tokens.items()}),
-            undertaker=None,  # type: ignore[arg-type] - dead letters need a broker: their tests have one
+            undertaker=None,  # type: ignore[arg-type]  # dead letters need a broker: their tests have one
             max_upload=max_upload,
         )
         self.pings = {"database": self.store.ping, "object store": self.desk.blobs.ping}

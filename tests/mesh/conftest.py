@@ -102,7 +102,8 @@ class Client:
     async def _live(self) -> AsyncIterator[Event]:
         for place in count():
             async with self._came:
-                await self._came.wait_for(lambda place=place: len(self.events) > place)
+                while len(self.events) <= place:
+                    await self._came.wait()
             yield self.events[place]
 
     async def transcript(self, job: str, form: str = "json") -> str:

@@ -1,10 +1,12 @@
 """The main job, end to end: a message on the exchange becomes a transcript with speakers."""
 
 from collections import Counter
+from datetime import datetime
 
 import pysubs2
 import pytest
 
+from shared.jobs.document import StepRecord
 from shared.topology import Happening, Stage
 from shared.transcript import Diarization
 from tests.mesh.conftest import Client
@@ -66,8 +68,15 @@ async def test_five_minutes_are_shared_by_two_transcribers_while_the_diarizer_wo
     assert max(counts.values()) - min(counts.values()) <= 0.2 * max(counts.values())
 
 
-def _overlap(one: object, other: object) -> bool:
-    return one.started < other.ended and other.started < one.ended  # type: ignore[attr-defined] - step records
+def _overlap(one: StepRecord, other: StepRecord) -> bool:
+    (began, ended), (other_began, other_ended) = map(_times, (one, other))
+    return began < other_ended and other_began < ended
+
+
+def _times(record: StepRecord) -> tuple[datetime, datetime]:
+    assert record.started is not None
+    assert record.ended is not None
+    return record.started, record.ended
 
 
 async def test_the_death_of_each_worker_in_mid_step_costs_nothing(client: Client) -> None:

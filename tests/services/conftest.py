@@ -34,7 +34,7 @@ async def engine(model_store: ModelStore) -> WhisperEngine:
 @pytest.fixture(scope="module")
 def pcm() -> bytes:
     """Return the sample's 30 s of two people on the telephone, as the downloader would store them."""
-    with wave.open(str(SAMPLE)) as sound:
+    with wave.open(str(SAMPLE), "rb") as sound:
         return sound.readframes(sound.getnframes())
 
 

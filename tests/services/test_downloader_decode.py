@@ -42,12 +42,13 @@ def recorded(kind: str, codec: str, *, late: float = 0.0, picture: bool = False,
         rate = 48_000 if codec == "libopus" else RATE
         film = container.add_stream("mpeg4", rate=10) if picture else None
         stream = container.add_stream(codec, rate=rate, layout="mono")
+        assert isinstance(stream, av.AudioStream)
         if film is not None:
             film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
             for number in range(100):
-                frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))
-                frame.pts, frame.time_base = number, Fraction(1, 10)
-                container.mux(film.encode(frame))
+                image = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))
+                image.pts, image.time_base = number, Fraction(1, 10)
+                container.mux(film.encode(image))
             container.mux(film.encode(None))
         resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
         spoken = samples()[SPOKEN]

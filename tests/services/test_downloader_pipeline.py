@@ -41,6 +41,7 @@ def encoded(kind: str, codec: str) -> bytes:
     file, talk = io.BytesIO(), np.tile(samples(), TIMES)
     with av.open(file, "w", format=kind) as container:
         stream = container.add_stream(codec, rate=rate, layout="stereo")
+        assert isinstance(stream, av.AudioStream)
         resampler = av.AudioResampler(format=stream.format.name, layout="stereo", rate=rate)
         for at in range(0, len(talk), RATE):
             frame = av.AudioFrame.from_ndarray(talk[None, at : at + RATE], "s16", "mono")

@@ -26,7 +26,9 @@ SETTINGS = EnhancerSettings()
 
 spans = st.tuples(st.floats(0, 100), st.floats(0.01, 5)).map(lambda at: (at[0], at[0] + at[1]))
 turns = st.lists(st.builds(lambda at, who: Turn(start=at[0], end=at[1], speaker=who), spans, st.sampled_from("AB")))
-words = st.lists(st.builds(lambda at, text: word(*at, f" {text}"), spans, st.text("abש", min_size=1)), min_size=1)
+words = st.lists(
+    st.builds(lambda at, text: word(at[0], at[1], f" {text}"), spans, st.text("abש", min_size=1)), min_size=1
+)
 
 
 def word(start: float, end: float, text: str = " w") -> Word:

@@ -89,7 +89,7 @@ async def test_nothing_falls_between_the_snapshot_and_the_events(house: House, j
         house.listeners.tell(about(job, Happening.CANCELLED))
         return found
 
-    house.store.find = meanwhile  # type: ignore[method-assign] # something happens just then
+    house.store.find = meanwhile  # type: ignore[method-assign, assignment]  # something happens just then
     async with house.http.get(f"/v1/jobs/{job.id}/events") as answer:
         assert [each["happening"] for each in read(await answer.text())] == ["snapshot", "cancelled"]
 

@@ -14,7 +14,7 @@ async def test_what_a_replay_does_again_stays_in_the_history() -> None:
     dead = bench.step(Stage.DIARIZER)
     await bench.run(dead, failing(GiveUp("no voices")))
     await bench.through(*(bench.step(Stage.TRANSCRIBER, part) for part in range(3)))
-    undertaker = Undertaker(None, bench.store, bench.post, WINDOW)  # type: ignore[arg-type] - no letter is read here
+    undertaker = Undertaker(None, bench.store, bench.post, WINDOW)  # type: ignore[arg-type]  # no letter is read here
     assert await undertaker._step_again(dead) == "replayed"
     await bench.through(dead)
     enhanced = [entry for entry in await bench.store.history(bench.id) if entry.stage is Stage.ENHANCER]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from aio_pika.exceptions import DeliveryError
+from pamqp.commands import Basic
 from pydantic_core import from_json
 
 from services.gateway.settings import GatewaySettings
@@ -19,7 +20,7 @@ async def test_intake_is_asked_by_the_same_message_as_any_publishers() -> None:
     async def publish(exchange: str, key: str, body: bytes, **properties: Any) -> None:
         published.append((exchange, key, from_json(body), properties))
 
-    submitter = Submitter(None, publish, 0.01)  # type: ignore[arg-type] # nothing is received here
+    submitter = Submitter(None, publish, 0.01)  # type: ignore[arg-type]  # nothing is received here
     for key, priority in ((SUBMIT_KEY, "high"), (SUBMIT_KEY, "no lane"), (CANCEL_KEY, None)):
         with pytest.raises(NoReply):
             await submitter.ask(key, {"id": "7", "priority": priority})
@@ -34,7 +35,7 @@ async def test_intake_is_asked_by_the_same_message_as_any_publishers() -> None:
     assert len({properties["correlation_id"] for *_, properties in published}) == 3
 
 
-@pytest.mark.parametrize("lost", [DeliveryError(None, None), ConnectionResetError(), TimeoutError()])
+@pytest.mark.parametrize("lost", [DeliveryError(None, Basic.Nack()), ConnectionResetError(), TimeoutError()])
 async def test_a_message_that_the_broker_does_not_confirm_is_no_accepted_one(lost: Exception) -> None:
     """However the broker fails."""
 
@@ -42,7 +43,7 @@ async def test_a_message_that_the_broker_does_not_confirm_is_no_accepted_one(los
         raise lost
 
     with pytest.raises(NotTaken):
-        await Submitter(None, publish, 1).ask(SUBMIT_KEY, {"id": "7"})  # type: ignore[arg-type] # as above
+        await Submitter(None, publish, 1).ask(SUBMIT_KEY, {"id": "7"})  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def take(store: MemoryStore, post: MemoryPost) -> Callable[..., Any]:
 
     async def hand_in(body: dict[str, Any] | bytes, **properties: Any) -> None:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        await desk.handle(Incoming(raw, **properties))  # type: ignore[arg-type] - the fields of it that the desk reads
+        message: Any = Incoming(raw, **properties)
+        await desk.handle(message)
 
     return hand_in
 

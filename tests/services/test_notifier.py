@@ -14,7 +14,10 @@ from shared.signing import signed_headers, tenant_secret
 from shared.topology import Stage
 from tests.fakes.jobs import new_job
 
-HOOKS = [{"url": "https://a.example/x?key=1", "events": ["accepted"]}, {"url": "https://b.example/"}]
+HOOKS: list[dict[str, Any]] = [
+    {"url": "https://a.example/x?key=1", "events": ["accepted"]},
+    {"url": "https://b.example/"},
+]
 
 
 class Answering:

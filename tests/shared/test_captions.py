@@ -1,5 +1,7 @@
 """Captions: what was said, in cues that can be read, in forms that other programs take."""
 
+from collections.abc import Callable
+
 import pysubs2
 import pytest
 from hypothesis import given
@@ -37,9 +39,9 @@ def spoken(text: str, start: float = 0.0, speaker: str | None = "SPEAKER_00") ->
 
 
 @pytest.mark.parametrize(("form", "render"), [("srt", to_srt), ("vtt", to_vtt)])
-def test_captions_read_back_with_their_times_and_text(form: str, render: object) -> None:
+def test_captions_read_back_with_their_times_and_text(form: str, render: Callable[[Transcript], str]) -> None:
     """A cue starts and ends with its words."""
-    text = render(transcript(spoken("שלום לכולם", 61.5)))  # type: ignore[operator]  # both take a transcript
+    text = render(transcript(spoken("שלום לכולם", 61.5)))
     (cue,) = pysubs2.SSAFile.from_string(text, form)
     assert (cue.start, cue.end) == (61_500, 62_500)
     assert "שלום לכולם" in cue.plaintext

@@ -74,10 +74,10 @@ async def test_what_was_committed_but_not_passed_on_is_passed_on_by_the_redelive
     async def deaf(step: Step, lane: object) -> None:
         raise ConnectionError(f"{step} {lane}")
 
-    publish, bench.post.step = bench.post.step, deaf  # type: ignore[method-assign] - the broker goes away here
+    publish, bench.post.step = bench.post.step, deaf  # type: ignore[method-assign]  # the broker goes away here
     with pytest.raises(ConnectionError):
         await bench.run(bench.first[0], usual)
-    bench.post.step = publish  # type: ignore[method-assign] - and is back here
+    bench.post.step = publish  # type: ignore[method-assign]  # and is back here
     await bench.run(bench.first[0], usual)
     assert bench.step(Stage.TRANSCRIBER) in bench.post.steps
 

@@ -38,15 +38,15 @@ class SlowQueue:
             await asyncio.Event().wait()
 
 
-def brought(tag: str) -> SimpleNamespace:
+def brought(tag: str) -> Any:
     """Return a normal message as a consumer brings it."""
     return SimpleNamespace(consumer_tag=tag, priority=Lane.NORMAL)
 
 
 def hands_on(queue: SlowQueue, appetite: Appetite) -> Hands:
     """Return hands with the queue's first consumer."""
-    consumer = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
-    hands = Hands(consumer, appetite)  # type: ignore[arg-type]  # all of a subscriber that hands touch
+    consumer: Any = SimpleNamespace(_queue_obj=queue, _consumer_tag="first", consume=None, queue=queue)
+    hands = Hands(consumer, appetite)
     hands.start(1)
     return hands
 
@@ -61,14 +61,14 @@ async def test_a_message_that_comes_to_a_consumer_for_what_overtakes_goes_back()
             appetite.weigh(Step("job", Stage.TRANSCRIBER), 3)
             appetite.overtake(Lane.URGENT)
             await queue.asked.wait()
-            coming = asyncio.create_task(hands.take(brought("second"), handle))  # type: ignore[arg-type]  # as above
+            coming = asyncio.create_task(hands.take(brought("second"), handle))
             await asyncio.sleep(0)  # it has come before the consumer is noted
             queue.go.set()
             with pytest.raises(GivenBack):
                 await coming
             assert queue.consumers == {"first"}
 
-    await hands.take(brought("first"), handle)  # type: ignore[arg-type]  # as above
+    await hands.take(brought("first"), handle)
 
 
 async def test_a_service_that_stops_while_the_broker_is_away_gets_no_consumer_back() -> None:
@@ -95,5 +95,5 @@ async def test_a_consumer_that_was_being_started_when_the_service_stopped_is_end
             queue.go.set()
             await stopping
 
-    await hands.take(brought("first"), handle)  # type: ignore[arg-type]  # as above
+    await hands.take(brought("first"), handle)
     assert queue.consumers == set()

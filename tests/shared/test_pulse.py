@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -21,7 +22,7 @@ async def unheard(_: float) -> None:
 
 
 @pytest.mark.parametrize("tell", [refused, unheard])
-async def test_a_step_beats_on_while_the_broker_is_away(tell: object) -> None:
+async def test_a_step_beats_on_while_the_broker_is_away(tell: Callable[[float], Awaitable[None]]) -> None:
     """However fast it gets on: otherwise another worker would take it for abandoned, and do it again."""
     beats, beating = list[float](), asyncio.Event()
 
@@ -31,7 +32,7 @@ async def test_a_step_beats_on_while_the_broker_is_away(tell: object) -> None:
             beating.set()
         return True
 
-    async with Pulse(beat, tell, threading.Event(), INTERVAL) as pulse, asyncio.timeout(50 * INTERVAL):  # type: ignore[arg-type]  # both take a fraction
+    async with Pulse(beat, tell, threading.Event(), INTERVAL) as pulse, asyncio.timeout(50 * INTERVAL):
         while not beating.is_set():
             pulse.progress(len(beats) / 10 + 0.01)
             await asyncio.sleep(INTERVAL / 4)

@@ -2,8 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
@@ -123,7 +123,7 @@ async def test_a_suspect_is_alone_also_for_a_worker_that_knows_an_older_document
     old = bench.job
     for worker, moment in (("w1", now()), ("w2", later)):
         await change(bench.store, bench.job, partial(claim, step=step, worker=worker, now=moment, rules=RULES))
-    bench.store.waiting = lambda _: old  # type: ignore[method-assign]  # a document out of date
+    bench.store.waiting = lambda _: old  # type: ignore[method-assign, assignment]  # a document out of date
     entered = list[bool]()
     executor = bench.executor(Stage.DOWNLOADER, usual, attempts=5)
     executor._quarantine = Noted(entered)
@@ -139,7 +139,9 @@ class Noted(Quarantine):
         super().__init__()
         self._entered = entered
 
-    def entered(self, *, alone: bool) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def entered(self, *, alone: bool) -> AsyncIterator[None]:
         """Note it, and let them in."""
         self._entered.append(alone)
-        return super().entered(alone=alone)
+        async with super().entered(alone=alone):
+            yield

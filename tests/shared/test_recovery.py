@@ -203,7 +203,7 @@ def test_every_job_ends_once_whatever_happens_on_the_way(
     assert job.state in TERMINAL
     facts = {event.sequence: event for event in world.post.events if event.happening is not Happening.PROGRESS}
     assert sorted(facts) == list(range(2, job.sequence + 1))
-    ends = Counter(event.happening for event in facts.values() if event.happening is not Happening.SEGMENTS)
+    ends = Counter[Happening](event.happening for event in facts.values() if event.happening is not Happening.SEGMENTS)
     assert ends[Happening(job.state)] >= 1
     assert ends.total() == 1 + world.reopened
     assert ends[Happening.CANCELLED] <= 1
