@@ -34,9 +34,9 @@ Find = Callable[[Samples], Sequence[Turn]]
 class OneByOne(CamPlusPlus):
     """CAM++ on each voice of each window by itself, features and all: where the diarizer started from."""
 
-    def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:  # type: ignore[override]  # as CAM++ has it
         """Return the voice, or raise ValueError if there are too few samples."""
-        banks = fbank(waveforms[0] * 32768, num_mel_bins=FILTERS, sample_frequency=SAMPLE_RATE)
+        banks: torch.Tensor = fbank(waveforms[0] * 32768, num_mel_bins=FILTERS, sample_frequency=SAMPLE_RATE)
         if len(banks) < SHORTEST_FRAMES:
             raise ValueError("too few samples")
         if weights is not None:
@@ -91,7 +91,7 @@ def recording(times: int) -> Samples:
 def error(turns: Sequence[Turn], times: int) -> float:
     """Return the diarization error rate of the repeated sample, overlaps counted, no collar."""
     truth, found = Annotation(), Annotation()
-    (once,) = load_rttm(SAMPLE.with_suffix(".rttm")).values()
+    (once,) = load_rttm(SAMPLE.with_suffix(".rttm")).values()  # type: ignore[no-untyped-call]  # it has no annotations
     for turn in range(times):
         for span, track, label in once.itertracks(yield_label=True):
             start = turn * LENGTH_SECONDS

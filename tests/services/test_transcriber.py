@@ -1,9 +1,8 @@
 """The transcriber: one chunk of speech becomes segments of text, with real weights on real speech where it matters."""
 
 import asyncio
-import importlib.util
 import threading
-from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -22,9 +21,8 @@ from shared.mesh.work import Work
 from shared.models import ModelStore
 from shared.transcript import Segment, Span
 from tests.fakes.transcriber import BASE, chunk, plain, words_of, work
-from tests.recordings import samples
+from tests.recordings import SAMPLE, samples
 
-SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
 SHORT = (Span(start=6.5, end=10.0),)
 
 
@@ -34,7 +32,8 @@ def generate(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> Mock:
     whisper = engine._models.get("base")
     listening = Mock(wraps=whisper.model)
     monkeypatch.setattr(whisper, "model", listening)
-    return listening.generate
+    overheard: Mock = listening.generate
+    return overheard
 
 
 async def test_a_whole_recording_is_written_down_with_times_and_probabilities_for_every_word(
@@ -42,7 +41,7 @@ async def test_a_whole_recording_is_written_down_with_times_and_probabilities_fo
 ) -> None:
     """Real speech gives its text within 25 % word errors, words in order, sentences as segments, and provenance."""
     text = await transcribe(work(chunk(0, Span(start=0.0, end=30.0))), engine, blobs)
-    reference = " ".join(line.transcript for line in STM.load(SAMPLE / "sample.stm").lines)
+    reference = " ".join(line.transcript for line in STM.load(SAMPLE.with_suffix(".stm")).lines)
     assert siso_word_error_rate(plain(reference), plain(" ".join(s.text for s in text.segments))).error_rate < 0.25
     times = [at for word in words_of(text) for at in (word.start, word.end)]
     assert times == sorted(times)
@@ -76,8 +75,8 @@ async def test_hints_task_language_and_beam_reach_the_decoder(
     engine: WhisperEngine, blobs: ObjectStore, generate: Mock
 ) -> None:
     """What the weights are asked names the hotwords, the prompt, the task and the language, at the beam asked for."""
-    asked = {"language": "de", "task": "translate", "beam_size": 3, "temperature": 0.0}
-    said = {"hotwords": "Sheila, Diane", "initial_prompt": "A call to Texas."}
+    asked: dict[str, Any] = {"language": "de", "task": "translate", "beam_size": 3, "temperature": 0.0}
+    said: dict[str, Any] = {"hotwords": "Sheila, Diane", "initial_prompt": "A call to Texas."}
     await transcribe(work(chunk(0, *SHORT), **asked, **said), engine, blobs)
     tokenizer = engine._models.get("base").hf_tokenizer
     (prompt,) = generate.call_args.args[1]
@@ -166,14 +165,14 @@ async def test_two_streams_at_once_write_down_what_one_call_each_would(model_sto
     await both.open()
     assert both.free == 4
     options = work(chunk(0, *SHORT), temperature=0.0).job.options
-    sound = samples().astype(np.float32) / 32768
+    sound = samples().astype(np.float32) / np.float32(32768)
     pieces = [sound[int(at * 16_000) : int((at + 4) * 16_000)] for at in (6.5, 10.7, 14.4, 17.8)]
     windows = [Window(piece, "en", "tiny.en", options, job=str(job)) for job, piece in enumerate(pieces)]
-    before = REGISTRY.get_sample_value("scribe_engine_seconds_total")
+    before = REGISTRY.get_sample_value("scribe_engine_seconds_total") or 0
     together = await asyncio.gather(*map(both.write_down, windows))
     alone = [await both.write_down(window) for window in windows]
     assert [_words(text) for text in together] == [_words(text) for text in alone]
-    assert REGISTRY.get_sample_value("scribe_engine_seconds_total") > before
+    assert (REGISTRY.get_sample_value("scribe_engine_seconds_total") or 0) > before
 
 
 def _words(text: tuple[Segment, ...]) -> list[tuple[str, float, float]]:

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from faster_whisper.transcribe import get_compression_ratio
 
 from services.transcriber.careful import careful
 from services.transcriber.doubt import COMPRESSION_RATIO
@@ -14,7 +15,6 @@ from services.transcriber.layouts import Layout
 from services.transcriber.loading import Placement
 from services.transcriber.ready import Ready
 from services.transcriber.speech import Window
-from services.transcriber.words import get_compression_ratio
 from shared.models import ModelStore
 from tests.fakes.jobs import new_job
 

@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from services.transcriber import decoding
 from services.transcriber.decoding import Hearing
 from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
 from services.transcriber.layouts import Layout
@@ -35,10 +34,11 @@ def whisper(model_store: ModelStore) -> Any:
 
 def pieces(whisper: Any, *asked: dict[str, Any], slack: float = FULL_SECONDS) -> list[Ready]:
     """Return pieces of the sample, each asked for as the job it comes from does, with so much silence behind them."""
-    sound = samples().astype(np.float32) / 32768
+    sound = samples().astype(np.float32) / np.float32(32768)
     windows = []
     for (start, end), options in zip(PIECES, asked, strict=False):
         said = new_job(**{"language": "en", "temperature": 0.0, **options}).job.options
+        assert said.language is not None
         windows.append(Window(sound[int(start * 16_000) : int(end * 16_000)], said.language, "base", said))
     return [Ready.of(window, whisper, slack) for window in windows]
 
@@ -110,6 +110,7 @@ def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatc
     short, alike, _, _, _, long = pieces(whisper, *[{}] * 6, slack=5)
     (text,) = Hearing().together([short])
     assert encode.call_args.args[0].shape[-1] == 1000
+    assert isinstance(text, tuple)
     assert "hello" in text[0].text.lower()
     assert short.kind == alike.kind != long.kind
     beside = Ready.of(replace(short.window, longest=long.window.seconds), whisper, 5)
@@ -123,6 +124,9 @@ def test_a_trimmed_window_made_whole_is_the_one_that_was_never_trimmed(whisper: 
     """The silence that is put behind it is what its own would have been, to the last digit."""
     (trimmed,), (whole,) = (pieces(whisper, {}, slack=slack) for slack in (5, FULL_SECONDS))
     made = trimmed.whole()
+    assert made is not None
+    assert made.mel is not None
+    assert whole.mel is not None
     assert np.array_equal(made.mel, whole.mel)
     assert made.kind == whole.kind
     assert whole.whole() is made.whole() is None
@@ -144,8 +148,8 @@ def test_a_text_in_doubt_is_kept_only_where_nothing_else_can_be_tried(
     whisper: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With one temperature a window that saw all there is keeps its text; one that was trimmed is to be heard again."""
-    monkeypatch.setattr(decoding.doubt, "LOG_PROBABILITY", 0.0)
-    monkeypatch.setattr(decoding.doubt, "TRIMMED_LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr("services.transcriber.doubt.LOG_PROBABILITY", 0.0)
+    monkeypatch.setattr("services.transcriber.doubt.TRIMMED_LOG_PROBABILITY", 0.0)
     once, twice = pieces(whisper, {}, {"temperature": (0.0, 0.2)})
     assert isinstance(Hearing().together([once])[0], tuple)
     assert Hearing().together([twice]) == [Doubt("log-probability")]

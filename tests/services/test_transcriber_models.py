@@ -1,6 +1,5 @@
 """The transcriber's words, hints and models, without any weights."""
 
-import importlib.util
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -26,7 +25,6 @@ from shared.settings import WrongSettings
 from shared.transcript import Segment, Span, Word
 from tests.fakes.jobs import new_job
 
-SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
 BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
 LOAD = partial(Placement("cpu", "int8").load, layout=Layout(2, 1))
 
@@ -55,10 +53,13 @@ def test_hints_too_long_for_the_model_are_cut_with_a_warning() -> None:
     options: Options = new_job(hotwords="ab " * 100 + "ab", initial_prompt="cd " * 200 + "end").job.options
     fitted, warnings = hints.fit(options, 448, len)
     assert len(f"{fitted.hotwords}{fitted.initial_prompt}") <= 448 // 2 - hints.START_TOKENS
+    assert fitted.hotwords is not None
+    assert fitted.initial_prompt is not None
     assert fitted.hotwords.startswith("ab ab")
     assert fitted.initial_prompt.endswith("cd end")
     assert [warning.split(" ")[0] for warning in warnings] == ["'hotwords'", "'initial_prompt'"]
     unspaced, _ = hints.fit(new_job(initial_prompt="語" * 400).job.options, 448, len)
+    assert unspaced.initial_prompt is not None
     assert len(unspaced.initial_prompt) == 448 // 2 - hints.START_TOKENS
 
 
@@ -72,7 +73,8 @@ def test_no_more_than_a_few_models_are_held_and_each_is_loaded_once(monkeypatch:
     """The model used longest ago makes room; one that is held is not loaded again."""
     load = Mock(side_effect=lambda **asked: SimpleNamespace(model_object=asked["model"]))
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD, "cpu")
+    store: Any = SimpleNamespace(fetch=Path)
+    models = LoadedModels(store, LOAD, "cpu")
     assert [models.get(name) for name in ("a", "b", "a", "c", "a", "b")] == ["a", "b", "a", "c", "a", "b"]
     assert [call.kwargs["model"] for call in load.call_args_list] == ["a", "b", "c", "b"]
     assert {(call.kwargs["num_workers"], call.kwargs["cpu_threads"]) for call in load.call_args_list} == {(2, 1)}
@@ -92,7 +94,8 @@ def test_two_steps_that_need_a_model_at_once_load_it_once(monkeypatch: pytest.Mo
         return models.get("a")
 
     monkeypatch.setattr(ivrit, "load_model", load)
-    models = LoadedModels(SimpleNamespace(fetch=Path), LOAD, "cpu")
+    store: Any = SimpleNamespace(fetch=Path)
+    models = LoadedModels(store, LOAD, "cpu")
     with ThreadPoolExecutor(4) as threads:
         assert len(set(threads.map(ask, [models] * 4))) == 1
 
@@ -107,7 +110,8 @@ def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
             arrived.wait(10)
         return path.upper()
 
-    models = LoadedModels(SimpleNamespace(fetch=str), load, "cpu")
+    store: Any = SimpleNamespace(fetch=str)
+    models = LoadedModels(store, load, "cpu")
     assert models.get("a") == "A"
     with ThreadPoolExecutor(3) as threads:
         second = threads.submit(models.get, "b")
@@ -125,7 +129,7 @@ def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
 
 def test_a_model_that_cannot_be_fetched_now_is_tried_later() -> None:
     """A hub that is out of reach is no reason to give a job up."""
-    store = SimpleNamespace(fetch=Mock(side_effect=ModelUnavailable("big", ["hub: not reachable"])))
+    store: Any = SimpleNamespace(fetch=Mock(side_effect=ModelUnavailable("big", ["hub: not reachable"])))
     with pytest.raises(TryLater, match="hub: not reachable"):
         LoadedModels(store, LOAD, "cpu").get("big")
 

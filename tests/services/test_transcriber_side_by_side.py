@@ -48,7 +48,7 @@ def held(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> HeldLoad:
 
 async def test_windows_are_written_down_while_another_model_loads(engine: WhisperEngine, held: HeldLoad) -> None:
     """A window whose model made room waits for it; those of a model that is there do not wait with it."""
-    sound = samples()[200_000:227_000].astype(np.float32) / 32768
+    sound = samples()[200_000:227_000].astype(np.float32) / np.float32(32768)
     options = work(chunk(0, *SHORT), temperature=0.0).job.options
     waits = asyncio.create_task(engine.write_down(Window(sound, "en", "tiny.en", options)))
     try:
@@ -89,7 +89,7 @@ async def test_a_language_is_heard_while_every_stream_has_a_batch(
         return [()] * len(batch)
 
     monkeypatch.setattr(Hearing, "together", hold)
-    speech = samples().astype(np.float32) / 32768
+    speech = samples().astype(np.float32) / np.float32(32768)
     window = Window(speech[:16_000], "en", "base", work(chunk(0, *SHORT)).job.options)
     batch = asyncio.create_task(engine.write_down(window))
     try:

@@ -1,9 +1,7 @@
 """The transcriber's stage: languages, bytes, windows and refusals, with an engine that says what it is told."""
 
 import asyncio
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -11,7 +9,6 @@ import numpy as np
 import pytest
 
 from services.transcriber.language import LISTEN_SECONDS, opening
-from services.transcriber.settings import TranscriberSettings
 from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
@@ -21,8 +18,6 @@ from shared.mesh.work import Work
 from shared.transcript import Chunk, ChunkText, Prepared, Redone, Segment, Span
 from tests.fakes.transcriber import chunk, parrot, work
 
-SAMPLE = Path(importlib.util.find_spec("pyannote.audio").origin).parent / "sample"
-BASE = TranscriberSettings(transcriber_model="base", transcriber_models="tiny.en")
 SHORT = (Span(start=6.5, end=10.0),)
 
 
