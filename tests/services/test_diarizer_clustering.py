@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pyannote.core import Annotation, Segment, SlidingWindow, SlidingWindowFeature, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
+from scipy.cluster.hierarchy import linkage
 
 from services.diarizer import clustering
 from services.diarizer.engine import CLUSTERING, PyannoteEngine
@@ -36,15 +37,16 @@ def agglomerative() -> Any:
 
 def vbx() -> Any:
     """Return the clustering of pipelines such as community-1."""
-    return pyannote.VBxClustering(Plain()).instantiate({"threshold": 0.6, "Fa": 0.07, "Fb": 0.8})
+    plain: Any = Plain()
+    return pyannote.VBxClustering(plain).instantiate({"threshold": 0.6, "Fa": 0.07, "Fb": 0.8})
 
 
 @pytest.fixture
 def clustered(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return how many voices were clustered each time."""
-    numbers, linkage = list[int](), pyannote.linkage
+    numbers = list[int]()
 
-    def counted(voices: np.ndarray, **how: Any) -> np.ndarray:
+    def counted(voices: np.ndarray, **how: Any) -> Any:
         numbers.append(len(voices))
         return linkage(voices, **how)
 
@@ -96,7 +98,7 @@ def test_a_long_recording_keeps_its_speakers(
 ) -> None:
     """Real speech clustered by a third of its voices has the two speakers that it has by all, where they are by all."""
     engine = PyannoteEngine(model_store, DiarizerSettings())
-    heard = engine.listen(np.frombuffer(pcm * 3, "<i2").astype(np.float32) / 32768, lambda _: None)
+    heard = engine.listen(np.frombuffer(pcm * 3, "<i2").astype(np.float32) / np.float32(32768), lambda _: None)
     by_all = turns(engine, heard)
     monkeypatch.setattr(clustering, "MOST", clustered[0] // 3)
     by_some = turns(engine, heard)

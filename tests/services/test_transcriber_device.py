@@ -65,7 +65,8 @@ def gpu_models(monkeypatch: pytest.MonkeyPatch, rehearsal: Any) -> LoadedModels:
     """Return models that load at once, and are rehearsed by `rehearsal`, on something like a GPU."""
     monkeypatch.setattr(ivrit, "load_model", lambda **asked: SimpleNamespace(model_object=asked["model"]))
     monkeypatch.setattr(loading, "rehearse", rehearsal)
-    return LoadedModels(SimpleNamespace(fetch=Path), lambda path: GPU.load(path, Layout(2, 1)), GPU.device)
+    store: Any = SimpleNamespace(fetch=Path)
+    return LoadedModels(store, lambda path: GPU.load(path, Layout(2, 1)), GPU.device)
 
 
 def test_a_gpu_that_cannot_do_it_fails_when_the_model_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
