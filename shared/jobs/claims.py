@@ -50,7 +50,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Early:
-    """A message that was not acked has come again, and its step waits on the ladder for `delay` seconds more."""
+    """A message that was here before asks for a step that waits on the ladder, for `delay` seconds more."""
 
     job: Job
     delay: float
@@ -75,7 +75,7 @@ class Rules:
 
 
 def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, again: bool = False) -> Claim:
-    """Return what becomes of `worker` asking for the step; `again`: its message was delivered before, and not acked."""
+    """Return what becomes of `worker` asking for the step; `again`: its message was here before."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.unknown(job, step):

@@ -54,8 +54,8 @@ class Executor:
     async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> None:
         """Claim the step, perform it, commit the outcome and pass on what follows.
 
-        `again` says that its message was delivered before, and not acked. Raises Draining if the step was given back,
-        and whatever database and broker raise: then nothing is acked.
+        `again` says that its message was delivered before and not acked, or has waited for another run of the step.
+        Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.

@@ -6,12 +6,18 @@ redelivered message finds the run here and waits for it.
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from shared.jobs.step import Step
 
-Start = Callable[[threading.Event], Coroutine[None, None, None]]
+
+class Start(Protocol):
+    """What begins a run; `again` says that its message has already waited for one."""
+
+    def __call__(self, stop: threading.Event, *, again: bool) -> Coroutine[Any, Any, None]:
+        """Return the run."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +40,15 @@ class Running:
         One that goes on is waited for first, and starts no second one beside it. It may have begun, and ended its part,
         before the step was queued again; whoever comes to nothing new finds that at the claim.
         """
-        if going_on := self._runs.get(step):
+        going_on = self._runs.get(step)
+        if going_on is not None:
             await asyncio.shield(going_on.task)
-        run = self._runs.get(step) or self._begin(step, start)
+        run = self._runs.get(step) or self._begin(step, start, again=going_on is not None)
         await asyncio.shield(run.task)
 
-    def _begin(self, step: Step, start: Start) -> Run:
+    def _begin(self, step: Step, start: Start, *, again: bool) -> Run:
         stop = threading.Event()
-        run = Run(asyncio.create_task(start(stop), name=str(step)), stop)
+        run = Run(asyncio.create_task(start(stop, again=again), name=str(step)), stop)
         self._runs[step] = run
         run.task.add_done_callback(lambda _: self._runs.pop(step))
         return run

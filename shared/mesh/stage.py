@@ -59,9 +59,9 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
     async def handle(message: AbstractIncomingMessage) -> None:
         step = StepMessage.model_validate_json(message.body).step()
 
-        async def run(stop: threading.Event) -> None:
+        async def run(stop: threading.Event, *, again: bool) -> None:
             with appetite.taken(step, message.priority or 0):
-                await executor.run(step, stop, again=bool(message.redelivered))
+                await executor.run(step, stop, again=again or bool(message.redelivered))
 
         await parts.running.join(step, run)
 

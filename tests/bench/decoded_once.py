@@ -72,7 +72,7 @@ async def _read(desk: FrontDesk, prepared: Prepared, spent: dict[str, float]) ->
 
 @contextmanager
 def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
-    """Note the CPU-seconds of the thread that decodes; raise AssertionError if the job decodes not once."""
+    """Note the CPU-seconds of the thread that decodes; raise ValueError if the job does not decode once."""
     calls: list[float] = []
 
     def timed(*given: Any) -> Any:

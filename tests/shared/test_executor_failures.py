@@ -1,8 +1,10 @@
 """The executor: how a step that fails ends, by what the stage raised or did not come back from."""
 
+import asyncio
 import threading
 from contextlib import nullcontext, suppress
 from datetime import timedelta
+from functools import partial
 from unittest.mock import AsyncMock
 
 import pytest
@@ -11,6 +13,7 @@ from shared.clock import now
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.running import Running
 from shared.mesh.work import Work
 from shared.topology import Happening, Stage
 from shared.transcript import Output
@@ -99,6 +102,16 @@ async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt(
     assert bench.job.steps[step.key].attempts == 1
     await bench.run(step, usual)
     assert bench.job.steps[step.key].state is StepState.DONE
+
+
+async def test_a_message_that_joined_a_run_which_failed_costs_no_attempt() -> None:
+    """The step waits on the ladder as it would have without that second message."""
+    bench, running = Bench(), Running()
+    step = bench.first[0]
+    executor = bench.executor(step.stage, failing(ValueError("odd")))
+    await asyncio.gather(*(running.join(step, partial(executor.run, step)) for _ in range(2)))
+    assert bench.job.steps[step.key].attempts == 1
+    assert {waiting for waiting, _ in bench.post.delayed} == {step}
 
 
 async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:
