@@ -74,7 +74,9 @@ def _cues(segment: Segment, before: str) -> Iterator[Sequence[Word]]:
 
 
 def _fits(words: Sequence[Word], before: str) -> bool:
-    return len(_lines(words, before)) <= LINES and words[-1].end - words[0].start <= CUE_SECONDS
+    lines = _lines(words, before)
+    seconds = words[-1].end - words[0].start
+    return len(lines) <= LINES and all(len(line) <= LINE for line in lines) and seconds <= CUE_SECONDS
 
 
 def _lines(words: Iterable[Word], before: str) -> list[str]:

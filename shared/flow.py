@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.jobs.document import Job, StepRecord
+from shared.jobs.document import Job
 from shared.jobs.states import ADMITTED, StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
@@ -132,10 +132,6 @@ def unposted(job: Job, window: int) -> tuple[Step, ...]:
 
 
 def unconfirmed(job: Job, steps: Iterable[Step]) -> tuple[Step, ...]:
-    """Return those of the steps that are queued, not on the ladder, and whose messages the broker has not confirmed."""
+    """Return those of the steps that are queued, and their messages not confirmed by the broker."""
     known = ((step, job.record(step)) for step in steps)
-    return tuple(step for step, record in known if record and _unconfirmed(record))
-
-
-def _unconfirmed(record: StepRecord) -> bool:
-    return record.state is StepState.QUEUED and not record.posted and not record.due
+    return tuple(step for step, record in known if record and not record.posted and record.state is StepState.QUEUED)

@@ -12,7 +12,8 @@ from shared.jobs.states import JobState
 from shared.messages import SUBMIT_BYTES, Cancel, FieldError, Submit
 from shared.options import Options, Source
 
-ID_LETTERS = 100
+ID_LETTERS = 36
+"""Of an id that is told though it is none: a UUID has as many, and more would not fit into an AMQP message's name."""
 
 T = TypeVar("T")
 

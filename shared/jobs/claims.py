@@ -17,8 +17,8 @@ class Claimed:
     """The step is this worker's, as the attempt that the document now counts.
 
     `exhausted` says why it must only be buried: every attempt before was claimed and none came back. `bare` says that
-    one that was to bury it did not come back either: nothing stands in for the step. `lost` is the attempt that it was
-    taken from, if one was still going on by the document.
+    another worker's, which was to bury it, did not come back either: nothing stands in for the step. `lost` is the
+    attempt that it was taken from, if one was still going on by the document.
     """
 
     job: Job
@@ -86,8 +86,8 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, aga
         return Early(job, (record.due - now).total_seconds())
     taken = lost(job, step)
     if record.tries >= rules.attempts:
-        held, bare = _held(job, step, record, worker, now), record.tries > rules.attempts
-        return Claimed(held, record.attempts + 1, _exhausted(record, rules), bare, taken)
+        held, bare = _held(job, step, record, worker, now), taken is not None and record.tries > rules.attempts
+        return Claimed(held, record.attempts + 1, _exhausted(record, rules), bare and record.worker != worker, taken)
     if record.state is StepState.RUNNING and record.worker != worker:
         return _crashed(job, step, record, now)
     return Claimed(_held(job, step, record, worker, now), record.attempts + 1, lost=taken)

@@ -63,4 +63,4 @@ class Known:
 
 
 def _waits(record: StepRecord) -> bool:
-    return record.state is StepState.QUEUED
+    return record.state is StepState.QUEUED and record.due is None

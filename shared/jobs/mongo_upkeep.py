@@ -16,6 +16,7 @@ from shared.topology import Lane
 log = logging.getLogger(__name__)
 
 UPLOAD = "options.source.object"
+NEXT_FIRST = [("lane", -1), ("created", 1)]
 NOT_WAITING = [str(state) for state in JobState if state is not JobState.WAITING]
 
 
@@ -46,12 +47,13 @@ class MongoUpkeep:
         asked: dict[str, Any] = {"state": str(JobState.WAITING)}
         if full:
             asked["tenant"] = {"$nin": sorted(full)}
-        unreadable = []
-        while row := await self._jobs.find_one(asked, sort=[("lane", -1), ("created", 1)]):
+        row = await self._jobs.find_one(asked, sort=NEXT_FIRST)
+        return row and (_readable(row) or await self._first_readable(asked))
+
+    async def _first_readable(self, asked: dict[str, Any]) -> Job | None:
+        async for row in self._jobs.find(asked, sort=NEXT_FIRST):
             if job := _readable(row):
                 return job
-            unreadable.append(row["_id"])
-            asked["_id"] = {"$nin": unreadable}
         return None
 
     async def unsettled(self) -> AsyncIterator[Job]:
@@ -96,8 +98,8 @@ def _readable(row: dict[str, Any]) -> Job | None:
     # One document of a newer version must not keep all others from being looked after.
     try:
         return to_job(row)
-    except UnreadableJob:
-        log.exception("passed over")
+    except UnreadableJob as newer:
+        log.warning("passed over: %s", newer)
         return None
 
 

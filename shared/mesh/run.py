@@ -51,29 +51,30 @@ class Executor:
         self._worker, self._store, self._post = worker, store, post
         self._quarantine = Quarantine()
 
-    async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> None:
-        """Claim the step, perform it, commit the outcome and pass on what follows.
+    async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> bool:
+        """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `again` says that its message was delivered before and not acked, or has waited for another run of the step.
-        Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
+        `again` says that its message was delivered before, and not acked. Raises Draining if the step was given back,
+        and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.
             with suppress(Suspect):
                 async with self._quarantine.entered(alone=False):
-                    await self._run(step, stop, alone=False, again=again)
-                return
+                    return await self._run(step, stop, alone=False, again=again)
             with self._worker.appetite.closed():
                 async with self._quarantine.entered(alone=True):
-                    await self._run(step, stop, alone=True, again=again)
+                    return await self._run(step, stop, alone=True, again=again)
 
-    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, again: bool) -> None:
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, again: bool) -> bool:
         held = await self._claim(step, alone=alone, again=again)
-        if held is not None:
+        if isinstance(held, Held):
             with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
                 outcome = await self._perform(held, stop)
                 moved = await self._commit(held, outcome)
                 await self._pass_on(held, outcome, moved)
+                return moved is not None and isinstance(outcome, Again)
+        return held
 
     async def announce(self, held: Held, part: Cut) -> None:
         """Keep a part of what the attempt makes and queue what can be done with it already.
@@ -87,7 +88,8 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, *, alone: bool, again: bool) -> Held | None:
+    async def _claim(self, step: Step, *, alone: bool, again: bool) -> Held | bool:
+        """Return the step as held or, if there is nothing to do for it now, whether it is on the ladder."""
         worker = self._worker
         ask = partial(_asked, step=step, worker=worker, alone=alone, again=again)
         try:
@@ -97,7 +99,7 @@ class Executor:
             claimed, job = await change(self._store, job, ask)
         except NoSuchJob:
             log.warning("a message asks for a job that is not stored; dropped")
-            return None
+            return False
         match claimed:
             case Claimed(attempt=attempt, exhausted=exhausted, bare=bare, lost=lost):
                 await self._store.remember([lost] if lost else [])
@@ -114,7 +116,8 @@ class Executor:
                 await self._post.later(step, job.lane, delay)
             case Settled():
                 await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, worker.window)))
-        return None
+                return False
+        return True
 
     async def _perform(self, held: Held, stop: threading.Event) -> Outcome:
         async def tell(fraction: float) -> None:

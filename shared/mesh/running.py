@@ -1,30 +1,26 @@
-"""The steps that this process works on, so that a redelivered message joins its step instead of starting it twice.
+"""The steps that this process works on, so that a redelivered message joins its step instead of starting it beside.
 
 A lost connection cancels the handlers, but not the work: a model runs on in its thread. The handler of the
-redelivered message finds the run here and waits for it.
+redelivered message finds the run here, waits for it, and then looks whether there is anything left to do.
 """
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from shared.jobs.step import Step
 
-
-class Start(Protocol):
-    """What begins a run; `again` says that its message has already waited for one."""
-
-    def __call__(self, stop: threading.Event, *, again: bool) -> Coroutine[Any, Any, None]:
-        """Return the run."""
+Start = Callable[[threading.Event], Coroutine[Any, Any, bool]]
+"""Begins a run, which returns whether its step waits on the ladder now: it has a message of its own there."""
 
 
 @dataclass(frozen=True)
 class Run:
     """A step at work, and the event that tells it to stop."""
 
-    task: asyncio.Task[None]
+    task: asyncio.Task[bool]
     stop: threading.Event
 
 
@@ -37,21 +33,25 @@ class Running:
     async def join(self, step: Step, start: Start) -> None:
         """Wait for a run of the step that began no sooner than this; being cancelled leaves the run alone.
 
-        One that goes on is waited for first, and starts no second one beside it. It may have begun, and ended its part,
-        before the step was queued again; whoever comes to nothing new finds that at the claim.
+        One that goes on is waited for first. It may have begun, and ended its part, before the step was queued again;
+        whoever comes to nothing new finds that at the claim. A step that it left on the ladder comes from there.
         """
         going_on = self._runs.get(step)
-        if going_on is not None:
-            await asyncio.shield(going_on.task)
-        run = self._runs.get(step) or self._begin(step, start, again=going_on is not None)
+        if going_on is not None and await asyncio.shield(going_on.task):
+            return
+        run = self._runs.get(step) or self._begin(step, start)
         await asyncio.shield(run.task)
 
-    def _begin(self, step: Step, start: Start, *, again: bool) -> Run:
+    def _begin(self, step: Step, start: Start) -> Run:
         stop = threading.Event()
-        run = Run(asyncio.create_task(start(stop, again=again), name=str(step)), stop)
-        self._runs[step] = run
-        run.task.add_done_callback(lambda _: self._runs.pop(step))
+        run = self._runs[step] = Run(asyncio.create_task(self._run(step, start(stop)), name=str(step)), stop)
         return run
+
+    async def _run(self, step: Step, run: Coroutine[Any, Any, bool]) -> bool:
+        try:
+            return await run
+        finally:
+            del self._runs[step]  # no later: whoever comes from now on must begin a new one
 
     def stop(self, job: str) -> None:
         """Tell every run of the job to stop."""

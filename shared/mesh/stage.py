@@ -39,7 +39,7 @@ def stage_service(
 
 
 def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) -> Handle:
-    """Return the handler that runs the step a message asks for, joining it if this process runs it already."""
+    """Return the handler that runs the step a message asks for, after the run of it that goes on here, if one does."""
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)
     worker = Worker(
@@ -59,9 +59,9 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
     async def handle(message: AbstractIncomingMessage) -> None:
         step = StepMessage.model_validate_json(message.body).step()
 
-        async def run(stop: threading.Event, *, again: bool) -> None:
+        async def run(stop: threading.Event) -> bool:
             with appetite.taken(step, message.priority or 0):
-                await executor.run(step, stop, again=again or bool(message.redelivered))
+                return await executor.run(step, stop, again=bool(message.redelivered))
 
         await parts.running.join(step, run)
 

@@ -37,7 +37,7 @@ class MemoryStore:
     def waiting(self, step: Step) -> Job | None:
         """Return the job if the step waits to be claimed."""
         record = self.jobs[step.job].record(step) if step.job in self.jobs else None
-        return self.jobs[step.job] if record and record.state is StepState.QUEUED else None
+        return self.jobs[step.job] if record and record.state is StepState.QUEUED and not record.due else None
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if nobody has written since `before` was read."""

@@ -59,6 +59,15 @@ def test_no_cue_is_longer_than_can_be_read_and_no_word_is_lost(words: list[str],
     assert all(len(cue.plaintext.split("\n")) <= LINES for cue in cues)
 
 
+def test_a_language_without_spaces_is_cut_into_lines_that_can_be_read() -> None:
+    """There is nothing to fold a line at, so a cue has one line, of no more letters than there may be."""
+    words = tuple(Word(start=at / 100, end=(at + 1) / 100, text="語", probability=1.0) for at in range(200))
+    segment = Segment(start=0, end=2, text="語" * 200, words=words, speaker="SPEAKER_00")
+    lines = [cue.plaintext for cue in pysubs2.SSAFile.from_string(to_srt(transcript(segment)), "srt")]
+    assert "".join(lines).count("語") == 200
+    assert max(len(part) for line in lines for part in line.split("\n")) <= LINE
+
+
 def test_a_speaker_is_named_where_it_changes() -> None:
     """In SubRip the name stands before the first words of each turn only."""
     text = to_srt(transcript(spoken("a"), spoken("b", 1), spoken("c", 2, "SPEAKER_01")))

@@ -10,7 +10,7 @@ from shared.clock import now
 from shared.jobs.changes import Moved
 from shared.jobs.claims import Claimed, Rules, claim
 from shared.jobs.document import Job
-from shared.jobs.moves import bury, commit
+from shared.jobs.moves import bury, commit, release
 from shared.jobs.replay import replay
 from shared.jobs.states import JobState
 from shared.jobs.step import Step
@@ -133,7 +133,8 @@ def test_a_step_that_waits_on_the_ladder_is_not_posted_beside_it() -> None:
     """Whatever else makes its job pass on what is ready, its own message comes when its time has come."""
     moved = new_job()
     (step,) = moved.steps
-    waiting = moved.job.but(steps={step.key: moved.job.steps[step.key].but(due=now())})
+    claimed = claim(moved.job, step, "w", now(), RULES)
+    waiting = release(claimed.job, step, 1, "busy", now(), due=now(), spent=True).job
     assert flow.ready(waiting, 2) == (step,)
     assert flow.unposted(waiting, 2) == ()
 

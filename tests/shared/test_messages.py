@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from services.intake.stage import ID_LETTERS
 from shared.clock import now
 from shared.events import LETTERS, completed, failed, rejected, told
 from shared.jobs.document import Fact, Facts, Job
@@ -119,7 +120,7 @@ def test_the_event_of_a_wrong_message_stays_small_and_names_the_first_fields(let
     errors = FieldError.named(made_up)
     assert (len(errors), errors[0].field) == (MOST_ERRORS, letter * FIELD_LETTERS)
     _, body = rejected([each.model_dump() for each in errors], letter * (255 // len(letter.encode())))
-    assert len(_event(body, new_job().job.but(tenant="t" * 63))) < 4096
+    assert len(_event(body, new_job().job.but(id=letter * ID_LETTERS, tenant="t" * 63))) < 4096
     assert body["errors"][0] == errors[0].model_dump()
 
 

@@ -72,6 +72,7 @@ class World:
         self.job = moved.job.id
         self.store.jobs[self.job] = moved.job.model_copy(update={"outbox": ()})
         self.queue = list(moved.steps)
+        self.unacked = set[Step]()
         self.workers = 0
         self.reopened = 0
 
@@ -85,10 +86,12 @@ class World:
         self.workers += 1
         self.bytes += fault == "other bytes"
         try:
-            await self._executor(step.stage, fault).run(step, threading.Event())
+            await self._executor(step.stage, fault).run(step, threading.Event(), again=step in self.unacked)
         except Died:
             self.queue.insert(0, step)
+            self.unacked.add(step)
         else:
+            self.unacked.discard(step)
             if fault == "lose" and self.queue:
                 self.queue.pop(place % len(self.queue))
         self.post.doomed = False
