@@ -36,6 +36,9 @@ from shared.topology import (
     step_key,
 )
 
+AGAIN = "scribe-again"
+"""The header of a step's message that was here before, and does not say that the step's time has come."""
+
 CONFIRM_SECONDS = 30.0
 DEFAULT_EXCHANGE = ""
 
@@ -54,8 +57,11 @@ class Post(Protocol):
     async def step(self, step: Step, lane: Lane) -> None:
         """Ask for a step now."""
 
-    async def later(self, step: Step, lane: Lane, delay: float) -> None:
-        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds."""
+    async def later(self, step: Step, lane: Lane, delay: float, *, again: bool = False) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds.
+
+        `again` marks a message that only looks again: the step has, or had, one of its own.
+        """
 
     async def event(self, event: Event) -> None:
         """Tell the outside world."""
@@ -104,11 +110,12 @@ class AmqpPost:
         body = StepMessage.of(step).model_dump_json()
         await self.publish(JOBS.name, step_key(step.stage), body, priority=lane, message_id=str(step))
 
-    async def later(self, step: Step, lane: Lane, delay: float) -> None:
-        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds."""
+    async def later(self, step: Step, lane: Lane, delay: float, *, again: bool = False) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds; `again`: only to look."""
         body = StepMessage.of(step).model_dump_json()
         key = retry_key(step.stage, rung_for(delay))
-        await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step))
+        headers = {AGAIN: 1} if again else None
+        await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step), headers=headers)
 
     async def again(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
         """Send a message that could not be handled up the ladder as it came."""

@@ -54,8 +54,8 @@ class Executor:
     async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `again` says that its message was delivered before, and not acked. Raises Draining if the step was given back,
-        and whatever database and broker raise: then nothing is acked.
+        `again` says that its message was delivered before and not acked, or comes only to look again. Raises Draining
+        if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.
@@ -110,10 +110,10 @@ class Executor:
                 await self._post.later(step, job.lane, delay)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
-                await self._post.later(step, job.lane, LADDER[0].seconds)
+                await self._post.later(step, job.lane, LADDER[0].seconds, again=True)
             case Early(delay=delay):
                 log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
-                await self._post.later(step, job.lane, delay)
+                await self._post.later(step, job.lane, delay, again=True)
             case Settled():
                 await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, worker.window)))
                 return False

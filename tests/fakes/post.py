@@ -14,6 +14,7 @@ class MemoryPost:
 
     steps: list[Step] = field(default_factory=list)
     delayed: list[tuple[Step, float]] = field(default_factory=list)
+    looking: list[Step] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     parked: list[tuple[bytes, Diagnosis]] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
@@ -24,10 +25,12 @@ class MemoryPost:
         del lane
         self.steps.append(step)
 
-    async def later(self, step: Step, lane: Lane, delay: float) -> None:
+    async def later(self, step: Step, lane: Lane, delay: float, *, again: bool = False) -> None:
         """Keep a step that waits."""
         del lane
         self.delayed.append((step, delay))
+        if again:
+            self.looking.append(step)
 
     async def event(self, event: Event) -> None:
         """Keep an event."""

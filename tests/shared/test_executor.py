@@ -83,7 +83,7 @@ async def test_what_was_committed_but_not_passed_on_is_passed_on_by_the_redelive
 
 
 async def test_a_step_held_by_a_live_worker_waits_and_costs_no_attempt() -> None:
-    """A second worker that finds a fresh heartbeat asks again later."""
+    """A second worker that finds a fresh heartbeat looks again later, whatever the step waits for by then."""
     bench = Bench()
     step = bench.first[0]
 
@@ -93,6 +93,7 @@ async def test_a_step_held_by_a_live_worker_waits_and_costs_no_attempt() -> None
 
     await bench.run(step, meanwhile)
     assert bench.post.delayed == [(step, 10)]
+    assert bench.post.looking == [step]
     record = bench.job.record(step)
     assert record is not None
     assert (record.attempts, record.state) == (1, StepState.DONE)
