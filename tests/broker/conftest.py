@@ -19,6 +19,7 @@ from shared.mesh import follow
 from shared.mesh.declare import declare
 from shared.mesh.follow import pass_on
 from shared.mesh.perform import Do
+from shared.mesh.post import Count
 from shared.mesh.serve import Parts
 from shared.mesh.stage import stage_service
 from shared.messages import Event
@@ -67,6 +68,13 @@ class Net:
     async def ended(self, job: Job, seconds: float = 30) -> Event:
         """Return the event that ends the job."""
         return await self.until(lambda event: event.job == job.id and event.happening in Ended, seconds)
+
+    async def waiting(self, queue: str, messages: int) -> Count:
+        """Return the queue's count once so many messages wait in it: the broker tells nobody."""
+        async with asyncio.timeout(20):
+            while (count := await self.parts.post.count(queue)).messages != messages:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        return count
 
     async def dead_letter(self, stage: Stage) -> AbstractIncomingMessage:
         """Return the next dead letter of a stage."""

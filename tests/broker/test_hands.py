@@ -6,7 +6,6 @@ import pytest
 
 from shared.jobs.step import Step
 from shared.mesh.appetite import Appetite
-from shared.mesh.post import Count
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.topology import Happening, Lane, Stage, work_queue
@@ -69,18 +68,10 @@ async def transcribers(net: Net, jobs: int, *engines: Engine) -> None:
     await net.stages(two_chunks, Stage.DOWNLOADER)
     for _ in range(jobs):
         await net.submit(diarize=False)
-    await waiting(net, 2 * jobs)
+    await net.waiting(QUEUE, 2 * jobs)
     for engine in engines:
         appetite = Appetite(lambda: CAPACITY)
         await net.run(stage_service(Stage.TRANSCRIBER, net.settings, net.parts.blobs, engine, appetite=appetite))
-
-
-async def waiting(net: Net, messages: int) -> Count:
-    """Return the queue's count once so many messages wait in it: the broker tells nobody."""
-    async with asyncio.timeout(20):
-        while (count := await net.parts.post.count(QUEUE)).messages != messages:  # noqa: ASYNC110 - as above
-            await asyncio.sleep(0.05)
-    return count
 
 
 @pytest.mark.parametrize(("weight", "fitting"), [(1, 4), (2, 2), (9, 1)])
@@ -91,10 +82,10 @@ async def test_a_service_takes_what_fits_into_its_engine_and_leaves_the_rest_to_
     engine = Engine(weight)
     await transcribers(net, 4, engine)
     await engine.has_taken(fitting)
-    assert (await waiting(net, 8 - fitting)).consumers == fitting
+    assert (await net.waiting(QUEUE, 8 - fitting)).consumers == fitting
     engine.release()
     await engine.has_taken(fitting + 1)
-    await waiting(net, 7 - fitting)
+    await net.waiting(QUEUE, 7 - fitting)
     engine.end()
     await net.close()
 
@@ -107,7 +98,7 @@ async def test_an_urgent_step_is_taken_at_once_whatever_is_in_hand(net: Net) -> 
     urgent = await net.submit(Lane.URGENT, diarize=False)
     await engine.has_taken(4)
     assert {step.job for step in engine.order[2:]} == {urgent.id}
-    assert (await waiting(net, 6)).consumers == 4
+    assert (await net.waiting(QUEUE, 6)).consumers == 4
     engine.end()
     await net.close()
 
@@ -120,7 +111,7 @@ async def test_workers_that_are_all_full_take_an_urgent_job_once_and_nothing_els
     urgent = await net.submit(Lane.URGENT, diarize=False)
     await engine.has_taken(6)
     assert {step.job for step in engine.order[4:]} == {urgent.id}
-    await waiting(net, 4)
+    await net.waiting(QUEUE, 4)
     await net.stages(usual, Stage.ENHANCER)
     engine.end()
     for _ in range(5):
@@ -134,10 +125,10 @@ async def test_a_step_that_is_not_above_the_usual_waits_for_its_turn(net: Net) -
     await transcribers(net, 4, engine)
     await engine.has_taken(2)
     await net.submit(diarize=False)
-    await waiting(net, 8)
+    await net.waiting(QUEUE, 8)
     engine.release()
     await engine.has_taken(3)
-    await waiting(net, 7)
+    await net.waiting(QUEUE, 7)
     engine.end()
     await net.close()
 

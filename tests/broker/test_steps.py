@@ -18,11 +18,12 @@ from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.jobs.store import change
 from shared.mesh.follow import pass_on
-from shared.mesh.outcomes import GiveUp, Stopped
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.post import AGAIN
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.messages import Diagnosis, StepMessage
-from shared.topology import JOBS, PREFETCH, Happening, Lane, Stage, step_key, work_queue
+from shared.topology import JOBS, LADDER, PREFETCH, Happening, Lane, Stage, retry_queue, step_key, work_queue
 from shared.transcript import HeardPiece, Output
 from tests.broker.conftest import Net
 from tests.fakes.jobs import chunk_text, diarization, heard_piece, prepared, published
@@ -203,6 +204,22 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
     assert (record.state, record.tries) == (StepState.QUEUED, 0)
     await net.stages(usual, *WORKING)
     assert (await net.ended(job)).happening is Happening.COMPLETED
+
+
+async def test_a_message_that_only_looks_again_leaves_a_step_on_the_ladder(net: Net) -> None:
+    """It costs no attempt, and waits beside the step's own message."""
+    ladder = retry_queue(LADDER[0]).name
+
+    async def not_now(work: Work) -> Output:
+        raise TryLater(str(work.step), LADDER[0].seconds)
+
+    await net.stages(not_now, Stage.DOWNLOADER)
+    job = await net.submit()
+    await net.waiting(ladder, 1)
+    body = StepMessage(job=job.id, stage=Stage.DOWNLOADER).model_dump_json()
+    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={AGAIN: 1})
+    await net.waiting(ladder, 2)
+    assert (await net.parts.store.find(job.id)).steps["downloader-0"].attempts == 1
 
 
 async def test_an_urgent_step_overtakes_the_waiting_ones(net: Net) -> None:
