@@ -140,10 +140,9 @@ async def test_only_as_a_replica_set_is_the_embedded_database_asked_to_remember_
 
 def test_no_two_parts_get_the_same_port_and_none_that_an_outgoing_connection_takes() -> None:
     """Not even before the first of them listens: the other would start for ever, as it would beside a connection."""
-    (first, last) = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
     ports = [free_port() for _ in range(500)]
     assert len(set(ports)) == len(ports)
-    assert not set(ports) & set(range(first, last + 1))
+    assert max(ports) < 32_768  # from where on Linux takes them, unless it is told otherwise
 
 
 async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> None:
