@@ -210,8 +210,9 @@ class AmqpPost:
         if self._connection is None or self._connection.transport is None:
             raise ConnectionError("the post is not connected to the broker")
         with lost_as_error():
-            channel = await self._connection.transport.connection.channel(publisher_confirms=False)
-            try:
-                yield channel
-            finally:
-                await channel.close()
+            async with asyncio.timeout(CONFIRM_SECONDS):  # a broker without memory answers nothing on this connection
+                channel = await self._connection.transport.connection.channel(publisher_confirms=False)
+                try:
+                    yield channel
+                finally:
+                    await channel.close()

@@ -3,20 +3,22 @@
 import asyncio
 import sys
 from asyncio.subprocess import Process
+from collections import Counter
 from urllib.parse import urlsplit
 
 import pytest
 
 from deploy.local import child
 from deploy.local.commands import ROOT
+from shared.jobs.step import Step
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import CLOSING_SECONDS
 from shared.mesh.stage import stage_service
 from shared.messages import Event, Order
 from shared.settings import Settings
-from shared.topology import PREFETCH, Stage
+from shared.topology import PREFETCH, Happening, Stage
 from tests.broker.conftest import Net
-from tests.broker.test_steps import usual
+from tests.broker.test_steps import cut, usual, waiting_for
 from tests.chaos.proxy import Proxy
 
 pytestmark = pytest.mark.broker
@@ -68,6 +70,20 @@ async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> Non
         await net.close()
     assert wedged < 2 * HEARTBEAT
     assert told == {job.id for job in jobs}
+
+
+async def test_a_lost_connection_does_not_start_the_step_twice(net: Net) -> None:
+    """The handler of the redelivered message joins the work that went on, and one commit follows."""
+    going, go, runs = asyncio.Event(), asyncio.Event(), Counter[Step]()
+    app = stage_service(Stage.DOWNLOADER, net.settings, net.parts.blobs, waiting_for(going, go, runs))
+    await net.run(app)
+    job = await net.submit()
+    await going.wait()
+    await cut(app)
+    go.set()
+    await net.stages(usual, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
+    assert (await net.ended(job)).happening is Happening.COMPLETED
+    assert runs == {Step(job.id, Stage.DOWNLOADER): 1}
 
 
 def _worked_on(event: Event) -> bool:

@@ -236,17 +236,3 @@ async def test_an_urgent_step_overtakes_the_waiting_ones(net: Net) -> None:
     await net.stages(noted, Stage.DOWNLOADER)
     await net.until(lambda event: event.job == urgent.id and event.happening is Happening.PROGRESS)
     assert urgent.id in order[: PREFETCH[Stage.DOWNLOADER]]  # a worker holds that many at once, in no order
-
-
-async def test_a_lost_connection_does_not_start_the_step_twice(net: Net) -> None:
-    """The handler of the redelivered message joins the work that went on, and one commit follows."""
-    going, go, runs = asyncio.Event(), asyncio.Event(), Counter[Step]()
-    app = stage_service(Stage.DOWNLOADER, net.settings, net.parts.blobs, waiting_for(going, go, runs))
-    await net.run(app)
-    job = await net.submit()
-    await going.wait()
-    await cut(app)
-    go.set()
-    await net.stages(usual, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
-    assert (await net.ended(job)).happening is Happening.COMPLETED
-    assert runs == {Step(job.id, Stage.DOWNLOADER): 1}

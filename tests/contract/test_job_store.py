@@ -1,27 +1,21 @@
 """What every job store must do, in memory and in MongoDB, over Motor and over PyMongo's async client."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from pymongo import AsyncMongoClient
 
-from deploy.local.parts import LocalParts
 from shared.clock import now
-from shared.jobs import inline
 from shared.jobs.claims import Rules, claim
 from shared.jobs.history import Entry, committed
 from shared.jobs.mongo import AWAY, MongoStore, connect
-from shared.jobs.moves import announce, commit
+from shared.jobs.moves import commit
 from shared.jobs.states import StepState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.topology import Stage
 from shared.transcript import Delivered
-from tests.fakes.jobs import WINDOW, cut, new_job, prepared
-from tests.fakes.store import MemoryStore
+from tests.fakes.jobs import WINDOW, new_job, prepared
 
 RULES = Rules(3, 20.0)
 TOLD = Delivered(url="http://127.0.0.1/hook", status=200)
@@ -32,28 +26,6 @@ class Repeating:
 
     def __init__(self, collection: Any, update_one: Any) -> None:
         self.update_one, self.find_one = update_one, collection.find_one
-
-
-@pytest.fixture(
-    params=[
-        "memory",
-        pytest.param("motor", marks=pytest.mark.broker),
-        pytest.param("pymongo", marks=pytest.mark.broker),
-    ]
-)
-async def store(request: pytest.FixtureRequest, parts: LocalParts) -> AsyncIterator[JobStore]:
-    """Yield each kind of store, empty."""
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    url = parts.mongo_url
-    client: Any = connect(url) if request.param == "motor" else AsyncMongoClient(url, tz_aware=True)
-    kept = MongoStore(client, f"contract_{uuid4().hex[:12]}")
-    await kept.prepare()
-    yield kept
-    closed = client.close()
-    if closed is not None:
-        await closed
 
 
 async def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
@@ -129,46 +101,6 @@ async def test_a_beat_of_an_attempt_that_lost_its_step_is_refused(store: JobStor
     moved = new_job()
     await store.insert(moved.job)
     assert not await store.beat(moved.steps[0], 1, 0.5, now())
-
-
-async def test_only_committed_outputs_are_read(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An output counts once a commit names its attempt; the loser's is never seen."""
-    monkeypatch.setattr(inline, "MOST_BYTES", 0)
-    moved = new_job()
-    step = moved.steps[0]
-    await store.insert(moved.job)
-    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
-    await store.put_output(step, 1, prepared())
-    await store.put_output(step, 2, prepared(1))
-    assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: ()}
-    _, job = await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
-    assert await store.outputs(job, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
-
-
-async def test_a_small_output_is_read_from_the_document(store: JobStore) -> None:
-    """What a commit wrote into the document is what is read, beside what is kept apart, in the order of parts."""
-    moved = new_job()
-    step = moved.steps[0]
-    await store.insert(moved.job)
-    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
-    await change(store, job, lambda job: commit(job, step, 1, prepared(), now(), WINDOW))
-    stored = await store.find(job.id)
-    assert await store.outputs(stored, [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (prepared(),)}
-
-
-async def test_what_was_announced_is_read_until_the_whole_is_committed(store: JobStore) -> None:
-    """The attempt that the document names counts in part, whichever holds the step by now."""
-    moved = new_job()
-    step = moved.steps[0]
-    await store.insert(moved.job)
-    _, job = await change(store, moved.job, lambda job: claim(job, step, "w", now(), RULES))
-    await store.put_output(step, 1, cut("a"))
-    _, job = await change(store, job, lambda job: announce(job, step, 1, cut("a"), now(), WINDOW))
-    _, job = await change(store, job, lambda job: claim(job, step, "w", now(), RULES))
-    assert await store.outputs(await store.find(job.id), [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (cut("a"),)}
-    whole = prepared(digests=("a",))
-    await change(store, job, lambda job: commit(job, step, 2, whole, now(), WINDOW))
-    assert await store.outputs(await store.find(job.id), [Stage.DOWNLOADER]) == {Stage.DOWNLOADER: (whole,)}
 
 
 async def test_published_facts_leave_the_outbox_and_posted_steps_are_marked(store: JobStore) -> None:

@@ -1,7 +1,6 @@
 """The diarizer: its stage on a stand-in, its engine on real speech with real weights."""
 
 import threading
-import wave
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -87,13 +86,6 @@ def turn(start: float, end: float, speaker: str) -> Turn:
 
 
 @pytest.fixture(scope="module")
-def sample() -> bytes:
-    """Half a minute in which two people talk: 16-bit mono samples at 16 kHz."""
-    with wave.open(str(SAMPLE), "rb") as audio:
-        return audio.readframes(audio.getnframes())
-
-
-@pytest.fixture(scope="module")
 def engine(model_store: ModelStore) -> PyannoteEngine:
     """The real pipeline, loaded once."""
     return PyannoteEngine(model_store, DiarizerSettings())
@@ -148,12 +140,12 @@ async def test_a_missing_model_is_a_deliberate_failure(error: Exception, outcome
         await diarize(work(2), Spoken([], error), await blobs(bytes(4)))
 
 
-async def test_two_speakers_are_found_where_they_talk(engine: PyannoteEngine, sample: bytes) -> None:
+async def test_two_speakers_are_found_where_they_talk(engine: PyannoteEngine, pcm: bytes) -> None:
     """On real speech the diarization error rate, overlap and edges counted, is at most 0.10."""
     heard: list[float] = []
-    asked = work(len(sample) // 2)
+    asked = work(len(pcm) // 2)
     made = await diarize(
-        Work(asked.job, asked.step, inputs=asked.inputs, progress=heard.append), engine, await blobs(sample)
+        Work(asked.job, asked.step, inputs=asked.inputs, progress=heard.append), engine, await blobs(pcm)
     )
     assert isinstance(made, Diarization)
     found = Annotation()
@@ -168,9 +160,9 @@ async def test_two_speakers_are_found_where_they_talk(engine: PyannoteEngine, sa
     assert made.versions["pyannote.audio"]
 
 
-def test_pieces_joined_are_the_recording_heard_whole(engine: PyannoteEngine, sample: bytes) -> None:
+def test_pieces_joined_are_the_recording_heard_whole(engine: PyannoteEngine, pcm: bytes) -> None:
     """Cut between groups of windows, each piece heard alone, a recording has the turns that it has uncut."""
-    samples = np.frombuffer(sample, "<i2").astype(np.float32) / np.float32(32768)
+    samples = np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32768)
     cut = 10 * SAMPLE_RATE
     overlap = round(engine.overlap * SAMPLE_RATE)
     pieces = [engine.listen(each, lambda _: None) for each in (samples[: cut + overlap], samples[cut:])]
@@ -183,9 +175,9 @@ def test_pieces_joined_are_the_recording_heard_whole(engine: PyannoteEngine, sam
     assert np.allclose([(each.start, each.end) for each in one], [(each.start, each.end) for each in other], atol=0.05)
 
 
-async def test_the_number_of_speakers_asked_for_is_kept_to(engine: PyannoteEngine, sample: bytes) -> None:
+async def test_the_number_of_speakers_asked_for_is_kept_to(engine: PyannoteEngine, pcm: bytes) -> None:
     """One speaker asked for is one speaker found, where there are two."""
-    made = await diarize(work(len(sample) // 2, num_speakers=1), engine, await blobs(sample))
+    made = await diarize(work(len(pcm) // 2, num_speakers=1), engine, await blobs(pcm))
     assert isinstance(made, Diarization)
     assert {spoken.speaker for spoken in made.turns} == {"SPEAKER_00"}
 
@@ -197,9 +189,9 @@ async def test_silence_has_no_speakers(engine: PyannoteEngine) -> None:
     assert made.turns == ()
 
 
-async def test_a_cancelled_job_stops_computing(engine: PyannoteEngine, sample: bytes) -> None:
+async def test_a_cancelled_job_stops_computing(engine: PyannoteEngine, pcm: bytes) -> None:
     """Once `stop` is set the run ends at the next batch, long before the end."""
-    long = sample * 10
+    long = pcm * 10
     stop = threading.Event()
     heard: list[float] = []
 
@@ -215,11 +207,11 @@ async def test_a_cancelled_job_stops_computing(engine: PyannoteEngine, sample: b
     assert heard == [0.0]
 
 
-async def test_a_pipeline_is_loaded_by_name(model_store: ModelStore, tmp_path: Path, sample: bytes) -> None:
+async def test_a_pipeline_is_loaded_by_name(model_store: ModelStore, tmp_path: Path, pcm: bytes) -> None:
     """A checkpoint laid out like community-1, in the operator's folder, is used without any hub."""
     lay_out(tmp_path / "acme--pipeline", model_store.fetch("pyannote-segmentation-3.0"))
     named = PyannoteEngine(ModelStore(tmp_path, tmp_path), DiarizerSettings(diarizer_model="acme/pipeline"))
-    start = sample[: 2 * 11 * SAMPLE_RATE]  # its voices are slow, and say nothing
+    start = pcm[: 2 * 11 * SAMPLE_RATE]  # its voices are slow, and say nothing
     made = await diarize(work(len(start) // 2), named, await blobs(start))
     assert isinstance(made, Diarization)
     assert made.model == "acme/pipeline"

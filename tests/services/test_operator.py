@@ -1,6 +1,5 @@
 """The `scribe` command: its messages, its bars, its gateway client and its doctor."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from aiohttp.test_utils import TestServer
 from rich.console import Console
 
 from services.operator.bars import Fractions
-from services.operator.checks import CHECKS, Finding, findings, models
 from services.operator.demo import clock, sample, show
 from services.operator.failed import Failed
 from services.operator.follow import follow
@@ -20,7 +18,6 @@ from services.operator.gateway import Gateway
 from services.operator.jobs import located
 from services.operator.main import build, main
 from services.operator.message import job_message
-from services.operator.models import needed
 from services.operator.settings import OperatorSettings
 from services.operator.sse import events
 from services.operator.up import scales
@@ -181,29 +178,6 @@ def test_scales_are_numbers_of_services() -> None:
         scales(["transcriber"])
 
 
-async def test_a_check_that_raises_or_hangs_is_a_finding_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The doctor never fails because a part does."""
-    monkeypatch.setattr("services.operator.checks.SECONDS", 0.05)
-
-    async def raises(_: OperatorSettings) -> Finding:
-        raise OSError("no route\nto host")
-
-    async def hangs(_: OperatorSettings) -> Finding:
-        await asyncio.Event().wait()
-        return Finding("never", "seen")
-
-    found = await findings(OperatorSettings(), (("one", raises, "plug it in"), ("two", hangs, "wait")))
-    assert found == [
-        Finding("one", "OSError: no route", "plug it in"),
-        Finding("two", "no answer within 0 s", "wait"),
-    ]
-
-
-def test_the_doctor_looks_at_every_part() -> None:
-    """Each check is about one part."""
-    assert [part for part, _, _ in CHECKS] == ["broker", "database", "object store", "gateway", "models", "GPU"]
-
-
 def test_what_a_running_mesh_left_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scribe up` writes its addresses into the folder; the environment still has the last word."""
     monkeypatch.chdir(tmp_path)
@@ -212,16 +186,6 @@ def test_what_a_running_mesh_left_here_is_found(tmp_path: Path, monkeypatch: pyt
     assert OperatorSettings().gateway_url == "http://127.0.0.1:1"
     monkeypatch.setenv("SCRIBE_GATEWAY_URL", "http://127.0.0.1:2")
     assert OperatorSettings().gateway_url == "http://127.0.0.1:2"
-
-
-async def test_a_model_of_the_operators_own_folder_is_here(tmp_path: Path) -> None:
-    """The services take it from there, so the doctor misses nothing; a named pipeline takes the offline one's place."""
-    named = OperatorSettings(cache=tmp_path / "cache", models_folder=tmp_path, diarizer_model="acme/pipeline")
-    (tmp_path / "base").mkdir()
-    assert (await models(named)).state == "missing: acme/pipeline"
-    (tmp_path / "acme--pipeline").mkdir()
-    assert await models(named) == Finding("models", "base, acme/pipeline")
-    assert needed(OperatorSettings()) == ("base", "pyannote-segmentation-3.0", "campplus-zh-en")
 
 
 def test_times_read_as_minutes_and_seconds() -> None:
