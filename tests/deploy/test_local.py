@@ -22,7 +22,6 @@ from deploy.local.rabbitmq import Broker
 from deploy.local.runner import LocalMesh
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
-MINE = Path(f"/proc/{os.getpid()}/task")
 
 
 def alive(pid: int | None) -> bool:
@@ -50,8 +49,8 @@ class Commands(monitoring.CommandListener):
 
 
 def children() -> set[int]:
-    """Return the ids of this process's children."""
-    return {int(pid) for task in MINE.iterdir() for pid in (task / "children").read_text().split()}
+    """Return the ids of this thread's children, which the parts become: the loop starts them on its own thread."""
+    return {int(pid) for pid in Path("/proc/thread-self/children").read_text().split()}
 
 
 async def round_trip(url: str, body: bytes) -> bytes:
