@@ -74,15 +74,15 @@ class Rules:
     heartbeat_lost: float
 
 
-def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, again: bool = False) -> Claim:
-    """Return what becomes of `worker` asking for the step; `again`: its message was here before."""
+def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, seen: bool = False) -> Claim:
+    """Return what becomes of `worker` asking for the step; `seen`: its message was here before."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.unknown(job, step):
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")
-    if again and record.due is not None and record.due > now:
+    if seen and record.due is not None and record.due > now:
         return Early(job, (record.due - now).total_seconds())
     taken = lost(job, step)
     if record.tries >= rules.attempts:

@@ -36,7 +36,7 @@ from shared.topology import (
     step_key,
 )
 
-AGAIN = "scribe-again"
+LOOK = "scribe-look"
 """The header of a step's message that was here before, and does not say that the step's time has come."""
 
 CONFIRM_SECONDS = 30.0
@@ -57,10 +57,10 @@ class Post(Protocol):
     async def step(self, step: Step, lane: Lane) -> None:
         """Ask for a step now."""
 
-    async def later(self, step: Step, lane: Lane, delay: float, *, again: bool = False) -> None:
+    async def later(self, step: Step, lane: Lane, delay: float, *, look: bool = False) -> None:
         """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds.
 
-        `again` marks a message that only looks again: the step has, or had, one of its own.
+        `look` marks a message that only looks again: the step has, or had, one of its own.
         """
 
     async def event(self, event: Event) -> None:
@@ -110,14 +110,14 @@ class AmqpPost:
         body = StepMessage.of(step).model_dump_json()
         await self.publish(JOBS.name, step_key(step.stage), body, priority=lane, message_id=str(step))
 
-    async def later(self, step: Step, lane: Lane, delay: float, *, again: bool = False) -> None:
-        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds; `again`: only to look."""
+    async def later(self, step: Step, lane: Lane, delay: float, *, look: bool = False) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds; `look`: only to look."""
         body = StepMessage.of(step).model_dump_json()
         key = retry_key(step.stage, rung_for(delay))
-        headers = {AGAIN: 1} if again else None
+        headers = {LOOK: 1} if look else None
         await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step), headers=headers)
 
-    async def again(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
+    async def resend(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
         """Send a message that could not be handled up the ladder as it came."""
         await self.publish(RETRY.name, retry_key(stage, rung_for(delay)), body, **properties)
 

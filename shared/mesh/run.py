@@ -2,11 +2,9 @@
 
 import logging
 import threading
-import traceback
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from uuid import NAMESPACE_OID, uuid5
 
 from shared import flow, telemetry
 from shared.clock import now
@@ -18,12 +16,13 @@ from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
+from shared.mesh.diagnosed import given_up
 from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
 from shared.mesh.perform import Heard, Held, Worker, perform
 from shared.mesh.post import Post
 from shared.mesh.quarantine import Quarantine
-from shared.messages import Diagnosis, StepMessage
+from shared.messages import StepMessage
 from shared.topology import LADDER
 from shared.transcript import Cut
 
@@ -31,9 +30,6 @@ log = logging.getLogger(__name__)
 
 COMMITTED = {Done: StepState.DONE, Dead: StepState.DEAD, Again: StepState.QUEUED, Left: StepState.QUEUED}
 """Where a step is once its attempt's outcome is in the document, though the answer to that write was lost."""
-
-LETTERS = 2_000
-"""The tail of a traceback that a dead letter shows."""
 
 
 class Draining(Exception):
@@ -51,23 +47,23 @@ class Executor:
         self._worker, self._store, self._post = worker, store, post
         self._quarantine = Quarantine()
 
-    async def run(self, step: Step, stop: threading.Event, *, again: bool = False) -> bool:
+    async def run(self, step: Step, stop: threading.Event, *, seen: bool = False) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `again` says that its message was delivered before and not acked, or comes only to look again. Raises Draining
+        `seen` says that its message was delivered before and not acked, or comes only to look again. Raises Draining
         if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.
             with suppress(Suspect):
                 async with self._quarantine.entered(alone=False):
-                    return await self._run(step, stop, alone=False, again=again)
+                    return await self._run(step, stop, alone=False, seen=seen)
             with self._worker.appetite.closed():
                 async with self._quarantine.entered(alone=True):
-                    return await self._run(step, stop, alone=True, again=again)
+                    return await self._run(step, stop, alone=True, seen=seen)
 
-    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, again: bool) -> bool:
-        held = await self._claim(step, alone=alone, again=again)
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, seen: bool) -> bool:
+        held = await self._claim(step, alone=alone, seen=seen)
         if isinstance(held, Held):
             with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
                 outcome = await self._perform(held, stop)
@@ -88,10 +84,10 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, *, alone: bool, again: bool) -> Held | bool:
+    async def _claim(self, step: Step, *, alone: bool, seen: bool) -> Held | bool:
         """Return the step as held or, if there is nothing to do for it now, whether it is on the ladder."""
         worker = self._worker
-        ask = partial(_asked, step=step, worker=worker, alone=alone, again=again)
+        ask = partial(_asked, step=step, worker=worker, alone=alone, seen=seen)
         try:
             known = self._store.waiting(step)
             # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
@@ -110,10 +106,10 @@ class Executor:
                 await self._post.later(step, job.lane, delay)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
-                await self._post.later(step, job.lane, LADDER[0].seconds, again=True)
+                await self._post.later(step, job.lane, LADDER[0].seconds, look=True)
             case Early(delay=delay):
                 log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
-                await self._post.later(step, job.lane, delay, again=True)
+                await self._post.later(step, job.lane, delay, look=True)
             case Settled():
                 await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, worker.window)))
                 return False
@@ -185,27 +181,15 @@ class Executor:
                 raise Draining
 
     async def _park(self, held: Held, dead: Dead) -> None:
-        step, failure = held.step, dead.failure
-        why = Diagnosis(
-            letter=str(uuid5(NAMESPACE_OID, f"{step}/{held.attempt}")),
-            stage=step.stage,
-            reason=dead.reason,
-            attempts=held.attempt,
-            job=step.job,
-            part=step.part,
-            tenant=held.job.tenant,
-            exception=type(failure).__name__ if failure else None,
-            traceback="".join(traceback.format_exception(failure))[-LETTERS:] if failure else None,
-            worker=self._worker.name,
-            at=now(),
-        )
-        body = StepMessage.of(step).model_dump_json().encode()
-        await self._post.park(body, why, priority=held.job.lane, message_id=f"{step}/{held.attempt}")
+        body = StepMessage.of(held.step).model_dump_json().encode()
+        name = f"{held.step}/{held.attempt}"
+        why = given_up(held, dead, self._worker.name, now())
+        await self._post.park(body, why, priority=held.job.lane, message_id=name)
 
 
-def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, again: bool) -> Claim:
+def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, seen: bool) -> Claim:
     """Return what becomes of the worker asking for the step; raise Suspect if it is not alone and ought to be."""
-    claimed = claim(job, step, worker.name, now(), worker.rules, again=again)
+    claimed = claim(job, step, worker.name, now(), worker.rules, seen=seen)
     if isinstance(claimed, Claimed) and job.crashed(step) and not alone:
         raise Suspect
     return claimed

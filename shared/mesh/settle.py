@@ -91,7 +91,7 @@ class Settler:
 
     async def _later(self, message: AbstractIncomingMessage, rung: Rung, failed: int) -> None:
         headers = {**message.headers, TRIES: failed}
-        await self.post.again(self.stage, rung.seconds, message.body, **_carried(message), headers=headers)
+        await self.post.resend(self.stage, rung.seconds, message.body, **_carried(message), headers=headers)
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(

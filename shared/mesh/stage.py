@@ -10,7 +10,7 @@ from shared.jobs.claims import Rules
 from shared.jobs.mongo import AWAY
 from shared.mesh.appetite import Appetite
 from shared.mesh.perform import Do, Worker
-from shared.mesh.post import AGAIN
+from shared.mesh.post import LOOK
 from shared.mesh.run import Executor
 from shared.mesh.serve import NOTHING, Lifespan, Parts, Subscription, serve
 from shared.mesh.settle import Handle
@@ -62,8 +62,8 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
 
         async def run(stop: threading.Event) -> bool:
             with appetite.taken(step, message.priority or 0):
-                again = bool(message.redelivered) or AGAIN in message.headers
-                return await executor.run(step, stop, again=again)
+                seen = bool(message.redelivered) or LOOK in message.headers
+                return await executor.run(step, stop, seen=seen)
 
         await parts.running.join(step, run)
 

@@ -19,7 +19,7 @@ from shared.jobs.step import Step
 from shared.jobs.store import change
 from shared.mesh.follow import pass_on
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
-from shared.mesh.post import AGAIN
+from shared.mesh.post import LOOK
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.messages import Diagnosis, StepMessage
@@ -217,7 +217,7 @@ async def test_a_message_that_only_looks_again_leaves_a_step_on_the_ladder(net: 
     job = await net.submit()
     await net.waiting(ladder, 1)
     body = StepMessage(job=job.id, stage=Stage.DOWNLOADER).model_dump_json()
-    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={AGAIN: 1})
+    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={LOOK: 1})
     await net.waiting(ladder, 2)
     assert (await net.parts.store.find(job.id)).steps["downloader-0"].attempts == 1
 

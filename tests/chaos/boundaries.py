@@ -104,7 +104,7 @@ PROVOKED: Mapping[str, Callable[[Load], Awaitable[Expected]]] = {
     "upkeep.alone": forgotten,
     "upkeep.forget": forgotten,
     "post.order": cancelled,
-    "post.again": unread,
+    "post.resend": unread,
     "post.later": broken,
     "post.park": broken,
     "message.nack": drained,

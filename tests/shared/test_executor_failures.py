@@ -96,7 +96,7 @@ async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt(
     await bench.run(step, failing(TryLater("busy", 45)))
     bench.post.delayed.clear()
     executor = bench.executor(step.stage, failing(AssertionError("must wait")))
-    await executor.run(step, threading.Event(), again=True)
+    await executor.run(step, threading.Event(), seen=True)
     assert bench.post.looking == [step]
     ((waiting, delay),) = bench.post.delayed
     assert (waiting, 40 < delay <= 45) == (step, True)

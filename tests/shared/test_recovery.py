@@ -86,7 +86,7 @@ class World:
         self.workers += 1
         self.bytes += fault == "other bytes"
         try:
-            await self._executor(step.stage, fault).run(step, threading.Event(), again=step in self.unacked)
+            await self._executor(step.stage, fault).run(step, threading.Event(), seen=step in self.unacked)
         except Died:
             self.queue.insert(0, step)
             self.unacked.add(step)

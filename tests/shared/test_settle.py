@@ -19,7 +19,7 @@ PAUSE = 0.2
 class Refused:
     """A post whose broker refuses everything at once."""
 
-    async def again(self, *_: Any, **__: Any) -> None:
+    async def resend(self, *_: Any, **__: Any) -> None:
         """Refuse."""
         raise ConnectionError("refused")
 
@@ -47,7 +47,7 @@ class Ladder:
 
     sent: list[tuple[float, int]] = field(default_factory=list)
 
-    async def again(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
+    async def resend(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
         """Note the delay, and how often the message has failed."""
         del stage, body
         self.sent.append((delay, properties["headers"][TRIES]))
