@@ -3,6 +3,8 @@
 Keys are made by the mesh alone, never taken from a message without the checks in `shared.options`.
 """
 
+import asyncio
+import os
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,11 +58,17 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         scheme, _, path = url.partition("://")
-        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if scheme == "file" else from_url(url)
+        self._folder = Path(path) if scheme == "file" else None
+        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
-        """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
+        """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole.
+
+        Once it returns, the object outlives a loss of power, also in a local folder.
+        """
         await obstore.put_async(self._store, key, data, chunk_size=PART_BYTES, max_concurrency=PARTS)
+        if self._folder:
+            await asyncio.to_thread(_kept, self._folder, key)
 
     async def get(self, key: str) -> bytes:
         """Return the whole object; raise NoSuchObject if there is none."""
@@ -102,3 +110,14 @@ class ObjectStore:
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""
         await obstore.list_with_delimiter_async(self._store)
+
+
+def _kept(folder: Path, key: str) -> None:
+    """Have the disk itself hold the object and the folders that lead to it: obstore leaves that to the system."""
+    for path in (key, *map(str, Path(key).parents)):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            descriptor = os.open(folder / path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
