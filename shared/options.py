@@ -4,10 +4,10 @@ Unknown fields are refused by name, and nothing here grows without a limit.
 """
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError, to_json
+from yarl import URL
 
 from shared.languages import WHISPER_LANGUAGES
 from shared.topology import NOTIFIED, Happening
@@ -28,10 +28,15 @@ class Asked(BaseModel):
 
 def check_http_url(url: str) -> str:
     """Return `url` if it is http(s) with a host and carries no user or password; raise a clear error otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        # Read as what will ask it reads it, and its host as resolvers take it: labels that are too long are refused.
+        parts = URL(url)
+        host = (parts.raw_host or "").encode("idna")
+    except ValueError:
+        raise PydanticCustomError("url", "is no address that can be asked: look at its host and port") from None
+    if parts.scheme not in {"http", "https"} or not host:
         raise PydanticCustomError("url", "must be an http:// or https:// address with a host")
-    if parts.username or parts.password:
+    if parts.user or parts.password:
         raise PydanticCustomError("url", "must not carry a user or password; send an Authorization header instead")
     return url
 

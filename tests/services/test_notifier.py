@@ -4,9 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
+from services.notifier.sender import HttpSender
 from services.notifier.stage import deliver
+from shared.addresses import AddressGuard
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
@@ -56,6 +60,26 @@ async def test_a_refusal_is_tried_again_unless_it_is_for_good(status: int, failu
     """410 means no more; everything else may heal."""
     with pytest.raises(failure, match=str(status)):
         await attempt(status)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127\N{IDEOGRAPHIC FULL STOP}0.0.1", "\N{FULLWIDTH DIGIT ONE}27.0.0.1"])
+async def test_a_webhook_cannot_reach_the_deployments_own_network(host: str) -> None:
+    """In whatever letters its address is written: it is refused before anything is sent."""
+    reached: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        reached.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    sender = HttpSender("a signing key of ours", AddressGuard(()), 5.0)
+    async with TestServer(app) as server:
+        await sender.open()
+        with pytest.raises(GiveUp, match="loopback"):
+            await sender.send(f"http://{host}:{server.port}/", "acme", "j:1", "{}")
+        await sender.close()
+    assert not reached
 
 
 def test_a_receiver_can_check_the_signature_with_the_tenants_secret() -> None:

@@ -46,6 +46,8 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"priority": "now"}, "priority"),
         ({"source": {"url": "file:///etc/passwd"}}, "source.url"),
         ({"source": {"url": "https://me:secret@example.org/"}}, "source.url"),
+        ({"source": {"url": "https://example.org:99999/a.mp3"}}, "source.url"),
+        ({"source": {"url": "https://[::1/a.mp3"}}, "source.url"),
         ({"source": {}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
@@ -57,6 +59,8 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"min_speakers": 4, "max_speakers": 2}, ""),
         ({"num_speakers": 9, "max_speakers": 2}, ""),
         ({"webhooks": [{"url": "ftp://example.org"}]}, "webhooks.0.url"),
+        ({"webhooks": [{"url": f"https://{'a' * 64}.org"}]}, "webhooks.0.url"),
+        ({"webhooks": [{"url": "https://example..org"}]}, "webhooks.0.url"),
         ({"webhooks": [{"url": "https://example.org", "events": ["progress"]}]}, "webhooks.0.events"),
     ],
 )
