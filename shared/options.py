@@ -6,13 +6,13 @@ Unknown fields are refused by name, and nothing here grows without a limit.
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 from yarl import URL
 
 from shared.languages import WHISPER_LANGUAGES
+from shared.metadata import Metadata
 from shared.topology import NOTIFIED, Happening
 
-METADATA_BYTES = 2 * 1024
 TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 Tenant = Annotated[str, Field(pattern=TENANT)]
@@ -103,7 +103,7 @@ class Options(Asked):
     max_speakers: Speakers | None = None
     strict: bool = False
     webhooks: tuple[Webhook, ...] = Field((), max_length=8)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     retention_days: int | None = Field(None, ge=1, le=3650)
 
     @field_validator("temperature", mode="before")
@@ -117,13 +117,6 @@ class Options(Asked):
         if code is not None and code not in WHISPER_LANGUAGES:
             raise PydanticCustomError("language", "is not a language code that Whisper knows (such as 'he' or 'en')")
         return code
-
-    @field_validator("metadata")
-    @classmethod
-    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(to_json(metadata)) > METADATA_BYTES:
-            raise PydanticCustomError("metadata", "is larger than {limit} bytes as JSON", {"limit": METADATA_BYTES})
-        return metadata
 
     @model_validator(mode="after")
     def _speaker_counts_agree(self) -> Self:
