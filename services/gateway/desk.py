@@ -43,19 +43,19 @@ class Desk:
     undertaker: Undertaker
     max_upload: int
 
-    async def read(self, request: Request, tenant: str) -> Message:
-        """Return the submit message in a JSON body; raise Refused, TooLarge."""
+    async def take(self, request: Request, tenant: str) -> Reply:
+        """Submit the message in a JSON body and return intake's reply; raise Refused, TooLarge, NotTaken, NoReply."""
         body = b""
         async for piece in request.stream():
             body += piece
             if len(body) > SUBMIT_BYTES:
                 raise TooLarge("body", SUBMIT_BYTES)
-        return message(body, "body", tenant)
+        return await self._submit(message(body, "body", tenant))
 
-    async def upload(self, request: Request, tenant: str) -> Message:
-        """Store the recording of a multipart body as it comes and return the message to submit.
+    async def upload(self, request: Request, tenant: str) -> Reply:
+        """Store the recording of a multipart body as it comes, submit its job and return intake's reply.
 
-        Raises Refused, BadUpload, TooLarge; then nothing is stored, unless only the options behind the file were wrong.
+        Raises Refused, BadUpload, TooLarge; then nothing is stored. Also raises NotTaken, NoReply.
         """
         length = int(request.headers.get("content-length", 0))
         upload = Upload(request.headers["content-type"], length, request.stream(), self.max_upload)
@@ -67,10 +67,21 @@ class Desk:
         # Options that came first are looked at before gigabytes are taken for nothing.
         check(_with_source(upload, tenant, key))
         await self.blobs.put(key, led_by(first, pieces))
-        return _with_source(upload, tenant, key)
+        return await self._uploaded(upload, tenant, key)
 
-    async def submit(self, asked: Message) -> Reply:
-        """Return intake's reply; raise Refused if it rejects the message, NotTaken, NoReply."""
+    async def _uploaded(self, upload: Upload, tenant: str, key: str) -> Reply:
+        """Submit the stored file's job; delete the file if it is no job's, of which nobody else would know."""
+        try:
+            reply = await self._submit(_with_source(upload, tenant, key))
+        except Refused:
+            await self.blobs.delete(key)
+            raise
+        if (await self.store.find(str(reply.id))).options.source.object != key:  # the job was there before
+            await self.blobs.delete(key)
+        return reply
+
+    async def _submit(self, asked: Message) -> Reply:
+        check(asked)
         reply = await self.intake.ask(SUBMIT_KEY, asked)
         if reply.state == Happening.REJECTED:
             raise Refused(reply.errors, reply.id)
@@ -86,10 +97,7 @@ class Desk:
 
     async def owned(self, job: str, tenant: str) -> Job:
         """Return the tenant's job; raise NoSuchJob, also for another's."""
-        try:
-            found = await self.store.find(str(UUID(job)))
-        except ValueError:
-            raise NoSuchJob(job) from None
+        found = await self.store.find(_identity(job))
         if found.tenant != tenant:
             raise NoSuchJob(job)
         return found
@@ -119,9 +127,17 @@ class Desk:
         Listening begins before the job is read, so that nothing falls between the two.
         """
         with ExitStack() as listening:
-            backlog = listening.enter_context(self.listeners.listening(tenant, job))
+            backlog = listening.enter_context(self.listeners.listening(tenant, _identity(job)))
             owned = await self.owned(job, tenant)
             return EventStream(story(owned, backlog, lambda: self.owned(job, tenant)), listening.pop_all())
+
+
+def _identity(job: str) -> str:
+    """Return the id as the mesh spells it, whatever spelling of a UUID is asked for; raise NoSuchJob if it is none."""
+    try:
+        return str(UUID(job))
+    except ValueError:
+        raise NoSuchJob(job) from None
 
 
 def _with_source(upload: Upload, tenant: str, key: str) -> Message:
