@@ -1,7 +1,7 @@
 """Live events: one queue of this process, fanned out to whoever listens to a job."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,8 +17,8 @@ BACKLOG = 256
 class TooManyListeners(Exception):
     """No more listeners fit."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} listeners are as many as fit (SCRIBE_GATEWAY_LISTENERS); try again later")
+    def __init__(self, most: int, setting: str) -> None:
+        super().__init__(f"{most} listeners are as many as fit ({setting}); try again later")
 
 
 class LetGo(Exception):
@@ -58,10 +58,10 @@ class Backlog:
 
 
 class Listeners:
-    """Everyone who listens, by tenant and job."""
+    """Everyone who listens, by tenant and job: no tenant can take all places."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, most_per_tenant: int) -> None:
+        self._most, self._most_per_tenant = most, most_per_tenant
         self._by_job: defaultdict[tuple[str, str], set[Backlog]] = defaultdict(set)
 
     async def open(self, connection: AbstractRobustConnection) -> None:
@@ -84,8 +84,7 @@ class Listeners:
     @contextmanager
     def listening(self, tenant: str, job: str) -> Iterator[Backlog]:
         """Give the events of a job from now on; raise TooManyListeners."""
-        if sum(map(len, self._by_job.values())) >= self._most:
-            raise TooManyListeners(self._most)
+        self._check_room(tenant)
         backlog = Backlog()
         self._by_job[tenant, job].add(backlog)
         try:
@@ -94,6 +93,13 @@ class Listeners:
             self._by_job[tenant, job].discard(backlog)
             if not self._by_job[tenant, job]:
                 del self._by_job[tenant, job]
+
+    def _check_room(self, tenant: str) -> None:
+        listening = Counter({key: len(backlogs) for key, backlogs in self._by_job.items()})
+        if listening.total() >= self._most:
+            raise TooManyListeners(self._most, "SCRIBE_GATEWAY_LISTENERS")
+        if sum(count for (whose, _), count in listening.items() if whose == tenant) >= self._most_per_tenant:
+            raise TooManyListeners(self._most_per_tenant, "SCRIBE_GATEWAY_LISTENERS_PER_TENANT")
 
     def close(self) -> None:
         """Let everyone go: this gateway is going down."""

@@ -45,7 +45,7 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         connection = await opened.enter_async_context(await connect(settings.amqp_url))
         submitter = Submitter(connection, post.publish, settings.gateway_reply_seconds)
         await submitter.open()
-        listeners = Listeners(settings.gateway_listeners)
+        listeners = Listeners(settings.gateway_listeners, settings.gateway_listeners_per_tenant)
         await listeners.open(connection)
         opened.enter_context(told_to_stop(listeners.close))
         tenants = Tenants(settings.gateway_tokens, settings.gateway_operator_token)

@@ -33,12 +33,13 @@ class GatewaySettings(Settings):
     """Who may ask, and how much; bytes and seconds.
 
     `gateway_tokens` is JSON, tenant to bearer token; without any, every caller is the tenant `default`, which is fit
-    for the loopback only. As many as `gateway_listeners` streams of events may be open at once; intake has
-    `gateway_reply_seconds` to answer before the caller is told to ask again.
+    for the loopback only. As many as `gateway_listeners` streams of events may be open at once, of one tenant
+    `gateway_listeners_per_tenant`; intake has `gateway_reply_seconds` to answer before the caller is told to ask again.
     """
 
     gateway_tokens: Tokens = Field(default_factory=dict)
     gateway_operator_token: Token | None = None
     gateway_max_upload: int = Field(4 * 1024**3, ge=1)
     gateway_listeners: int = Field(200, ge=1)
+    gateway_listeners_per_tenant: int = Field(100, ge=1)
     gateway_reply_seconds: float = Field(10.0, gt=0)

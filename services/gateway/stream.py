@@ -1,13 +1,14 @@
 """A job told as server-sent events (https://html.spec.whatwg.org, 9.2.6)."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.listeners import Backlog, LetGo
 from services.gateway.views import view
@@ -17,8 +18,13 @@ from shared.jobs.states import TERMINAL, JobState
 from shared.messages import Event
 from shared.topology import Happening
 
+log = logging.getLogger(__name__)
+
 KEEP_ALIVE_SECONDS = 15.0
 """The silence after which a comment is sent, so that nothing on the way takes the connection for dead."""
+
+READ_SECONDS = 30.0
+"""How long a listener may take nothing of what is sent; then its place is another's."""
 
 ENDS: dict[JobState, Callable[[Job], events.Told]] = {
     JobState.COMPLETED: events.completed,
@@ -37,9 +43,17 @@ class EventStream(StreamingResponse):
         self._listening = listening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
+        """Send the events, as long as they are read."""
+
+        async def read(message: Message) -> None:
+            async with asyncio.timeout(READ_SECONDS):
+                await send(message)
+
         with self._listening:
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, read)
+            except TimeoutError:
+                log.warning("let a listener go that has read nothing for %s s", READ_SECONDS)
 
 
 async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]]) -> AsyncIterator[str]:

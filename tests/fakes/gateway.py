@@ -45,7 +45,7 @@ class House:
 
     def __init__(self, folder: Path, tokens: dict[str, str], max_upload: int, listeners: int) -> None:
         self.store, self.post, self.folder = MemoryStore(), MemoryPost(), folder
-        self.listeners = Listeners(listeners)
+        self.listeners = Listeners(listeners, listeners)
         self.intake: Asks = Intake(self.store, self.post)
         self.desk = Desk(
             store=self.store,

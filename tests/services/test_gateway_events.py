@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from services.gateway import stream
 from services.gateway.listeners import BACKLOG, Listeners, TooManyListeners
-from services.gateway.stream import story
+from services.gateway.stream import EventStream, story
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.document import Job
@@ -70,6 +71,15 @@ async def test_a_job_is_told_from_its_snapshot_to_its_end(house: House, job: Job
     assert read(completed)[0]["words"] == 3
 
 
+async def test_a_job_may_be_asked_for_in_any_spelling_of_its_id(house: House, job: Job) -> None:
+    """Its events are told all the same."""
+    async with house.http.get(f"/v1/jobs/{job.id.upper()}/events") as answer, asyncio.timeout(5):
+        await first(answer)
+        house.listeners.tell(about(job, Happening.COMPLETED))
+        (completed,) = read(await answer.text())
+    assert (completed["happening"], completed["job"]) == ("completed", job.id)
+
+
 @pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED])
 async def test_a_job_that_has_ended_is_told_at_once(house: House, job: Job, state: JobState) -> None:
     """A snapshot, and the event that ended it as the document has it."""
@@ -108,7 +118,7 @@ async def test_others_events_are_not_told(house: House, job: Job) -> None:
 
 async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
     """Memory does not grow with it; what it was given is still told."""
-    listeners, job = Listeners(1), new_job().job
+    listeners, job = Listeners(1, 1), new_job().job
     with listeners.listening(job.tenant, job.id) as backlog:
         for number in range(BACKLOG + 100):
             listeners.tell(about(job, Happening.PROGRESS, number))
@@ -116,6 +126,22 @@ async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
     assert len(told) == BACKLOG + 2
     assert told[-1]["happening"] == "lagging"
     assert "connect again" in told[-1]["reason"]
+
+
+async def test_a_listener_that_takes_nothing_more_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection may stay open for ever: what is sent is waited for only so long."""
+    monkeypatch.setattr(stream, "READ_SECONDS", 0.01)
+    listeners, job = Listeners(1, 1), new_job().job
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    with ExitStack() as listening:
+        backlog = listening.enter_context(listeners.listening(job.tenant, job.id))
+        response = EventStream(story(job, backlog, unasked), listening.pop_all())
+    await response({"type": "http"}, never, never)
+    with listeners.listening(job.tenant, job.id):
+        pass
 
 
 async def unasked() -> Job:
@@ -132,7 +158,7 @@ async def test_silence_is_filled_and_an_end_whose_event_was_lost_is_told(monkeyp
     async def again() -> Job:
         return documents.pop(0)
 
-    with Listeners(1).listening(job.tenant, job.id) as backlog:
+    with Listeners(1, 1).listening(job.tenant, job.id) as backlog:
         told = [each async for each in story(job, backlog, again)]
     assert [each[0] for each in told] == ["e", ":", ":", "e"]
     assert read(told[-1])[0]["happening"] == "cancelled"
@@ -159,9 +185,19 @@ async def listens(house: House, address: str) -> bool:
         return answer.status == 200
 
 
+def test_one_tenant_cannot_take_all_places() -> None:
+    """The others' are kept free, whatever it asks for."""
+    listeners = Listeners(3, 2)
+    with listeners.listening("acme", "7"), listeners.listening("acme", "8"):
+        with pytest.raises(TooManyListeners, match="PER_TENANT"), listeners.listening("acme", "7"):
+            pass
+        with listeners.listening("other", "9"), pytest.raises(TooManyListeners), listeners.listening("other", "9"):
+            pass
+
+
 def test_leaving_a_place_frees_it() -> None:
     """However often."""
-    listeners = Listeners(1)
+    listeners = Listeners(1, 1)
     for _ in range(3):
         with listeners.listening("acme", "7"), pytest.raises(TooManyListeners), listeners.listening("acme", "8"):
             pass
