@@ -5,7 +5,7 @@ Unknown fields are refused by name, and nothing here grows without a limit.
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
@@ -18,6 +18,17 @@ TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Speakers = Annotated[int, Field(ge=1, le=50)]
 Temperature = Annotated[float, Field(ge=0, le=1)]
+SeveralTemperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, max_length=6)]
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float) else value
+
+
+Temperatures = Annotated[
+    SeveralTemperatures,
+    BeforeValidator(_several, json_schema_input_type=Temperature | SeveralTemperatures),
+]
 
 
 class Asked(BaseModel):
@@ -94,7 +105,7 @@ class Options(Asked):
     word_timestamps: bool = True
     hotwords: str | None = Field(None, max_length=500)
     initial_prompt: str | None = Field(None, max_length=1_000)
-    temperature: tuple[Temperature, ...] = Field((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, max_length=6)
+    temperature: Temperatures = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     beam_size: int = Field(5, ge=1, le=20)
     vad: VoiceActivity = VoiceActivity()
     diarize: bool = True
@@ -105,11 +116,6 @@ class Options(Asked):
     webhooks: tuple[Webhook, ...] = Field((), max_length=8)
     metadata: Metadata = Field(default_factory=dict)
     retention_days: int | None = Field(None, ge=1, le=3650)
-
-    @field_validator("temperature", mode="before")
-    @classmethod
-    def _one_temperature(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, int | float) else value
 
     @field_validator("language")
     @classmethod

@@ -263,6 +263,7 @@ async def test_the_api_is_described_by_the_messages_own_schema(house: House) -> 
     asked = bodies["application/json"]["schema"]
     assert asked["properties"].keys() == Submit.model_fields.keys() - {"tenant"}
     assert asked["required"] == ["source"]
+    assert {way["type"] for way in asked["properties"]["temperature"]["anyOf"]} == {"number", "array"}
     for example in bodies["application/json"]["examples"].values():
         Submit.model_validate({"id": str(uuid4()), **example["value"]})
     options = bodies["multipart/form-data"]["schema"]["properties"]["options"]["contentSchema"]
