@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from services.gateway.asked import Refused, refused
+from services.gateway.body import BadUpload, Silent, TooLarge
 from services.gateway.desk import NoTranscript
 from services.gateway.listeners import TooManyListeners
 from services.gateway.submitter import NoReply, NotTaken
 from services.gateway.undertaker import NoSuchLetter
-from services.gateway.uploads import BadUpload, TooLarge
 from shared.blobs import NoSuchObject
 from shared.jobs.mongo import AWAY as DATABASE_AWAY
 from shared.jobs.store import NoSuchJob
@@ -63,13 +63,16 @@ EVERYWHERE = {
 }
 NOT_FOUND = described({404: "There is no such job of this tenant."})
 TOO_MANY = described({429: "As many listen as the gateway serves."})
-TOO_MUCH = described({413: "The body, or a part of it, is too large."}, Wrong)
+UNFIT = described(
+    {408: "The body stopped coming before its end.", 413: "The body, or a part of it, is too large."}, Wrong
+)
 
 STATUSES: dict[type[Exception], int] = {
     NoSuchJob: status.HTTP_404_NOT_FOUND,
     NoSuchLetter: status.HTTP_404_NOT_FOUND,
     NoTranscript: status.HTTP_409_CONFLICT,
     NoSuchObject: status.HTTP_410_GONE,
+    Silent: status.HTTP_408_REQUEST_TIMEOUT,
     TooLarge: status.HTTP_413_CONTENT_TOO_LARGE,
     ClientDisconnect: status.HTTP_400_BAD_REQUEST,
     BadUpload: status.HTTP_422_UNPROCESSABLE_CONTENT,

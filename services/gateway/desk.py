@@ -8,13 +8,14 @@ import uuid_utils
 from fastapi import Request
 
 from services.gateway.asked import Message, Refused, check, message, refused, safe_name
+from services.gateway.body import BadUpload, TooLarge, coming
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
 from services.gateway.undertaker import Undertaker
-from services.gateway.uploads import BadUpload, TooLarge, Upload, led_by
+from services.gateway.uploads import Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
 from shared.jobs.states import ABANDONED, JobState
@@ -44,9 +45,9 @@ class Desk:
     max_upload: int
 
     async def take(self, request: Request, tenant: str) -> Reply:
-        """Submit the message in a JSON body and return intake's reply; raise Refused, TooLarge, NotTaken, NoReply."""
+        """Submit the message in a JSON body and return intake's reply; raise BadUpload, Refused, NotTaken, NoReply."""
         body = b""
-        async for piece in request.stream():
+        async for piece in coming(request.stream()):
             body += piece
             if len(body) > SUBMIT_BYTES:
                 raise TooLarge("body", SUBMIT_BYTES)
@@ -55,10 +56,10 @@ class Desk:
     async def upload(self, request: Request, tenant: str) -> Reply:
         """Store the recording of a multipart body as it comes, submit its job and return intake's reply.
 
-        Raises Refused, BadUpload, TooLarge; then nothing is stored. Also raises NotTaken, NoReply.
+        Raises Refused, BadUpload; then nothing is stored. Also raises NotTaken, NoReply.
         """
         length = int(request.headers.get("content-length", 0))
-        upload = Upload(request.headers["content-type"], length, request.stream(), self.max_upload)
+        upload = Upload(request.headers["content-type"], length, coming(request.stream()), self.max_upload)
         pieces = upload.pieces()
         first = await anext(pieces, None)
         if first is None:

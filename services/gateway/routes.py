@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, status
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 
-from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, TOO_MUCH, Taken, described
+from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, UNFIT, Taken, described
 from services.gateway.desk import Desk
 from services.gateway.document import BODY, STREAM, TEXTS
 from services.gateway.history import EntryView, history
@@ -60,7 +60,7 @@ Tenant = Annotated[str, Depends(_tenant)]
 @jobs.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=TOO_MUCH,
+    responses=UNFIT,
     openapi_extra={"requestBody": BODY},
 )
 async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:

@@ -1,5 +1,6 @@
 """Uploads: a form is read as it comes, its file goes straight to the object store, and half a file is none."""
 
+import asyncio
 import json
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from services.gateway import body as bodies
 from services.gateway.uploads import Upload
 from tests.fakes.gateway import House, gateway
 
@@ -155,6 +157,23 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
     assert not house.store.jobs
     assert not house.stored()
     assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("kind", [FORM, {"Content-Type": "application/json"}])
+async def test_a_client_that_falls_silent_is_not_waited_for(
+    house: House, kind: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection can be dead without having ended; nothing of what it brought is kept."""
+    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.2)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield OPTIONS + RECORDING[:2000]
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), house.http.post("/v1/jobs", data=half(), headers=kind) as answer:
+        assert (answer.status, "send it again" in await answer.text()) == (408, True)
+    assert not house.store.jobs
+    assert not house.stored()
 
 
 @pytest.mark.parametrize("cut", [1, 7, 64])
