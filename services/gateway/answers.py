@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from services.gateway.asked import Refused, refused
 from services.gateway.body import BadUpload, Silent, TooLarge
 from services.gateway.desk import NoTranscript
-from services.gateway.listeners import TooManyListeners
+from services.gateway.places import NoPlace
 from services.gateway.submitter import NoReply, NotTaken
 from services.gateway.undertaker import NoSuchLetter
 from shared.blobs import NoSuchObject
@@ -62,7 +62,7 @@ EVERYWHERE = {
     **described({503: "Something that the gateway stands on does not answer; `detail` says what to do."}),
 }
 NOT_FOUND = described({404: "There is no such job of this tenant."})
-TOO_MANY = described({429: "As many listen as the gateway serves."})
+TOO_MANY = described({429: "As many listen, or upload, as the gateway serves at once."})
 UNFIT = described(
     {408: "The body stopped coming before its end.", 413: "The body, or a part of it, is too large."}, Wrong
 )
@@ -78,7 +78,7 @@ STATUSES: dict[type[Exception], int] = {
     BadUpload: status.HTTP_422_UNPROCESSABLE_CONTENT,
     Refused: status.HTTP_422_UNPROCESSABLE_CONTENT,
     RequestValidationError: status.HTTP_422_UNPROCESSABLE_CONTENT,
-    TooManyListeners: status.HTTP_429_TOO_MANY_REQUESTS,
+    NoPlace: status.HTTP_429_TOO_MANY_REQUESTS,
     NotTaken: status.HTTP_503_SERVICE_UNAVAILABLE,
     NoReply: status.HTTP_503_SERVICE_UNAVAILABLE,
 }

@@ -7,10 +7,11 @@ from uuid import UUID
 import uuid_utils
 from fastapi import Request
 
-from services.gateway.asked import Message, Refused, check, message, refused, safe_name
+from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
 from services.gateway.body import BadUpload, TooLarge, coming
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
+from services.gateway.places import Places
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
@@ -42,6 +43,7 @@ class Desk:
     listeners: Listeners
     tenants: Tenants
     undertaker: Undertaker
+    uploads: Places
     max_upload: int
 
     async def take(self, request: Request, tenant: str) -> Reply:
@@ -56,8 +58,12 @@ class Desk:
     async def upload(self, request: Request, tenant: str) -> Reply:
         """Store the recording of a multipart body as it comes, submit its job and return intake's reply.
 
-        Raises Refused, BadUpload; then nothing is stored. Also raises NotTaken, NoReply.
+        Raises NoPlace, Refused, BadUpload; then nothing is stored. Also raises NotTaken, NoReply.
         """
+        with self.uploads.taken(tenant):
+            return await self._received(request, tenant)
+
+    async def _received(self, request: Request, tenant: str) -> Reply:
         length = int(request.headers.get("content-length", 0))
         upload = Upload(request.headers["content-type"], length, coming(request.stream()), self.max_upload)
         pieces = upload.pieces()
@@ -66,14 +72,14 @@ class Desk:
             raise BadUpload("file", "is empty: it has not a single byte")
         key = f"uploads/{tenant}/{uuid_utils.uuid7()}-{safe_name(upload.filename)}"
         # Options that came first are looked at before gigabytes are taken for nothing.
-        check(_with_source(upload, tenant, key))
+        check(with_source(upload.options, tenant, key))
         await self.blobs.put(key, led_by(first, pieces))
         return await self._uploaded(upload, tenant, key)
 
     async def _uploaded(self, upload: Upload, tenant: str, key: str) -> Reply:
         """Submit the stored file's job; delete the file if it is no job's, of which nobody else would know."""
         try:
-            reply = await self._submit(_with_source(upload, tenant, key))
+            reply = await self._submit(with_source(upload.options, tenant, key))
         except Refused:
             await self.blobs.delete(key)
             raise
@@ -123,7 +129,7 @@ class Desk:
         return partial(job, chunks).model_dump_json().encode()
 
     async def follow(self, job: str, tenant: str) -> EventStream:
-        """Return the job's events from now on; raise NoSuchJob, TooManyListeners.
+        """Return the job's events from now on; raise NoSuchJob, NoPlace.
 
         Listening begins before the job is read, so that nothing falls between the two.
         """
@@ -139,10 +145,3 @@ def _identity(job: str) -> str:
         return str(UUID(job))
     except ValueError:
         raise NoSuchJob(job) from None
-
-
-def _with_source(upload: Upload, tenant: str, key: str) -> Message:
-    asked = message(upload.options or b"{}", "options", tenant)
-    if "source" in asked:
-        raise refused("source", "is the uploaded file; leave it out")
-    return {**asked, "source": {"object": key}}

@@ -1,24 +1,18 @@
 """Live events: one queue of this process, fanned out to whoever listens to a job."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
+from services.gateway.places import Places
 from shared.messages import Event
 from shared.topology import EVENTS, LISTENERS, Happening, own_queue
 
 BACKLOG = 256
 """Events that wait for one listener; one that falls further behind is let go."""
-
-
-class TooManyListeners(Exception):
-    """No more listeners fit."""
-
-    def __init__(self, most: int, setting: str) -> None:
-        super().__init__(f"{most} listeners are as many as fit ({setting}); try again later")
 
 
 class LetGo(Exception):
@@ -58,10 +52,10 @@ class Backlog:
 
 
 class Listeners:
-    """Everyone who listens, by tenant and job: no tenant can take all places."""
+    """Everyone who listens, by tenant and job."""
 
-    def __init__(self, most: int, most_per_tenant: int) -> None:
-        self._most, self._most_per_tenant = most, most_per_tenant
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._by_job: defaultdict[tuple[str, str], set[Backlog]] = defaultdict(set)
 
     async def open(self, connection: AbstractRobustConnection) -> None:
@@ -83,23 +77,16 @@ class Listeners:
 
     @contextmanager
     def listening(self, tenant: str, job: str) -> Iterator[Backlog]:
-        """Give the events of a job from now on; raise TooManyListeners."""
-        self._check_room(tenant)
+        """Give the events of a job from now on; raise NoPlace."""
         backlog = Backlog()
-        self._by_job[tenant, job].add(backlog)
-        try:
-            yield backlog
-        finally:
-            self._by_job[tenant, job].discard(backlog)
-            if not self._by_job[tenant, job]:
-                del self._by_job[tenant, job]
-
-    def _check_room(self, tenant: str) -> None:
-        listening = Counter({key: len(backlogs) for key, backlogs in self._by_job.items()})
-        if listening.total() >= self._most:
-            raise TooManyListeners(self._most, "SCRIBE_GATEWAY_LISTENERS")
-        if sum(count for (whose, _), count in listening.items() if whose == tenant) >= self._most_per_tenant:
-            raise TooManyListeners(self._most_per_tenant, "SCRIBE_GATEWAY_LISTENERS_PER_TENANT")
+        with self._places.taken(tenant):
+            self._by_job[tenant, job].add(backlog)
+            try:
+                yield backlog
+            finally:
+                self._by_job[tenant, job].discard(backlog)
+                if not self._by_job[tenant, job]:
+                    del self._by_job[tenant, job]
 
     def close(self) -> None:
         """Let everyone go: this gateway is going down."""

@@ -60,7 +60,7 @@ Tenant = Annotated[str, Depends(_tenant)]
 @jobs.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
-    responses=UNFIT,
+    responses={**UNFIT, **TOO_MANY},
     openapi_extra={"requestBody": BODY},
 )
 async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:

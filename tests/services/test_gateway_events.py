@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 
 from services.gateway import stream
-from services.gateway.listeners import BACKLOG, Listeners, TooManyListeners
+from services.gateway.listeners import BACKLOG, Listeners
+from services.gateway.places import NoPlace, Places
 from services.gateway.stream import EventStream, story
 from shared.clock import now
 from shared.jobs import moves
@@ -118,7 +119,7 @@ async def test_others_events_are_not_told(house: House, job: Job) -> None:
 
 async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
     """Memory does not grow with it; what it was given is still told."""
-    listeners, job = Listeners(1, 1), new_job().job
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
     with listeners.listening(job.tenant, job.id) as backlog:
         for number in range(BACKLOG + 100):
             listeners.tell(about(job, Happening.PROGRESS, number))
@@ -131,7 +132,7 @@ async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
 async def test_a_listener_that_takes_nothing_more_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its connection may stay open for ever: what is sent is waited for only so long."""
     monkeypatch.setattr(stream, "READ_SECONDS", 0.01)
-    listeners, job = Listeners(1, 1), new_job().job
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
 
     async def never(*_: Any) -> Any:
         await asyncio.Event().wait()
@@ -158,7 +159,7 @@ async def test_silence_is_filled_and_an_end_whose_event_was_lost_is_told(monkeyp
     async def again() -> Job:
         return documents.pop(0)
 
-    with Listeners(1, 1).listening(job.tenant, job.id) as backlog:
+    with Listeners(Places("", 1, 1)).listening(job.tenant, job.id) as backlog:
         told = [each async for each in story(job, backlog, again)]
     assert [each[0] for each in told] == ["e", ":", ":", "e"]
     assert read(told[-1])[0]["happening"] == "cancelled"
@@ -187,19 +188,19 @@ async def listens(house: House, address: str) -> bool:
 
 def test_one_tenant_cannot_take_all_places() -> None:
     """The others' are kept free, whatever it asks for."""
-    listeners = Listeners(3, 2)
-    with listeners.listening("acme", "7"), listeners.listening("acme", "8"):
-        with pytest.raises(TooManyListeners, match="PER_TENANT"), listeners.listening("acme", "7"):
+    places = Places("SCRIBE_X", 3, 2)
+    with places.taken("acme"), places.taken("acme"):
+        with pytest.raises(NoPlace, match="SCRIBE_X_PER_TENANT"), places.taken("acme"):
             pass
-        with listeners.listening("other", "9"), pytest.raises(TooManyListeners), listeners.listening("other", "9"):
+        with places.taken("other"), pytest.raises(NoPlace, match="SCRIBE_X\\)"), places.taken("other"):
             pass
 
 
 def test_leaving_a_place_frees_it() -> None:
     """However often."""
-    listeners = Listeners(1, 1)
+    listeners = Listeners(Places("", 1, 1))
     for _ in range(3):
-        with listeners.listening("acme", "7"), pytest.raises(TooManyListeners), listeners.listening("acme", "8"):
+        with listeners.listening("acme", "7"), pytest.raises(NoPlace), listeners.listening("acme", "8"):
             pass
 
 

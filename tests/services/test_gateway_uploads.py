@@ -12,7 +12,7 @@ import pytest
 
 from services.gateway import body as bodies
 from services.gateway.uploads import Upload
-from tests.fakes.gateway import House, gateway
+from tests.fakes.gateway import UPLOADS, House, gateway
 
 BOUNDARY = "a7f3"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -174,6 +174,28 @@ async def test_a_client_that_falls_silent_is_not_waited_for(
         assert (answer.status, "send it again" in await answer.text()) == (408, True)
     assert not house.store.jobs
     assert not house.stored()
+
+
+async def test_no_more_come_at_once_than_fit(house: House) -> None:
+    """Each holds memory; a place is free again when its upload is over."""
+    begun, go = [asyncio.Event() for _ in range(UPLOADS)], asyncio.Event()
+
+    async def slow(number: int) -> AsyncIterator[bytes]:
+        yield RECORDING[:2000]
+        begun[number].set()
+        await go.wait()
+        yield RECORDING[2000:] + form()
+
+    async def status(body: bytes | AsyncIterator[bytes]) -> int:
+        async with house.http.post("/v1/jobs", data=body, headers=FORM) as answer:
+            return answer.status
+
+    going = [asyncio.create_task(status(slow(number))) for number in range(UPLOADS)]
+    await asyncio.gather(*(each.wait() for each in begun))
+    assert await status(form(RECORDING)) == 429
+    go.set()
+    assert await asyncio.gather(*going) == [202] * UPLOADS
+    assert await status(form(RECORDING)) == 202
 
 
 @pytest.mark.parametrize("cut", [1, 7, 64])
