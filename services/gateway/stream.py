@@ -14,6 +14,7 @@ from services.gateway.listeners import Backlog, LetGo
 from services.gateway.views import view
 from shared import events
 from shared.jobs.document import Job
+from shared.jobs.mongo import AWAY
 from shared.jobs.states import TERMINAL, JobState
 from shared.messages import Event
 from shared.topology import Happening
@@ -68,7 +69,7 @@ async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]])
                 event = await backlog.next()
         except TimeoutError:
             yield ": still here\n\n"
-            job = await again()
+            job = await _known(job, again)
         except LetGo as gone:
             yield _sent({"happening": gone.happening, "job": job.id, "reason": str(gone)})
             return
@@ -77,6 +78,15 @@ async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]])
             if event.happening in LAST:
                 return
     yield _told(_ended(job))
+
+
+async def _known(job: Job, again: Callable[[], Awaitable[Job]]) -> Job:
+    """Return the job as it is now, or as it was: events come without the database, too."""
+    try:
+        return await again()
+    except AWAY:
+        log.warning("cannot look after the job of a silent listener", exc_info=True, extra={"job": job.id})
+        return job
 
 
 def _snapshot(job: Job) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services.gateway import stream
 from services.gateway.listeners import BACKLOG, Listeners
@@ -163,6 +164,21 @@ async def test_silence_is_filled_and_an_end_whose_event_was_lost_is_told(monkeyp
         told = [each async for each in story(job, backlog, again)]
     assert [each[0] for each in told] == ["e", ":", ":", "e"]
     assert read(told[-1])[0]["happening"] == "cancelled"
+
+
+async def test_a_stream_goes_on_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events come from the broker."""
+    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.01)
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
+
+    async def away() -> Job:
+        listeners.tell(about(job, Happening.COMPLETED))
+        raise ServerSelectionTimeoutError("mongodb.internal:27017")
+
+    with listeners.listening(job.tenant, job.id) as backlog:
+        told = [each async for each in story(job, backlog, away)]
+    assert [each[0] for each in told] == ["e", ":", "e"]
+    assert read(told[-1])[0]["happening"] == "completed"
 
 
 async def test_no_more_listen_than_fit_and_a_place_is_free_when_its_listener_is_gone(house: House, job: Job) -> None:
