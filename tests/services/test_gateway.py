@@ -253,6 +253,13 @@ async def test_health_says_which_part_does_not_answer(house: House) -> None:
         assert (answer.status, await answer.json()) == (503, {"database": "does not answer", "object store": "ok"})
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/replay"), ("POST", "/drop")])
+async def test_a_mistyped_filter_of_dead_letters_is_refused(house: House, method: str, path: str) -> None:
+    """Passed over, it would drop what was not meant."""
+    async with house.http.request(method, f"/v1/dead{path}", params={"tenat": "acme"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.tenat")
+
+
 async def test_the_api_is_described_by_the_messages_own_schema(house: House) -> None:
     """Every reference leads somewhere; a body has no tenant, and a form's options have no source."""
     async with house.http.get("/openapi.json") as answer:
