@@ -1,6 +1,9 @@
 """The notifier: each webhook that asked for an event gets it, signed."""
 
+import asyncio
+import traceback
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -22,6 +25,8 @@ HOOKS: list[dict[str, Any]] = [
     {"url": "https://a.example/x?key=1", "events": ["accepted"]},
     {"url": "https://b.example/"},
 ]
+
+SECRET = "s3cret"  # noqa: S105 - a made-up one that must not come out
 
 
 class Answering:
@@ -80,6 +85,25 @@ async def test_a_webhook_cannot_reach_the_deployments_own_network(host: str) -> 
             await sender.send(f"http://{host}:{server.port}/", "acme", "j:1", "{}")
         await sender.close()
     assert not reached
+
+
+async def test_a_failed_delivery_says_nothing_of_the_addresss_query() -> None:
+    """What it raises is parked with its traceback, and the query may be a key."""
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"no HTTP\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    sender = HttpSender("a signing key of ours", AddressGuard([ip_network("127.0.0.0/8")]), 5.0)
+    async with await asyncio.start_server(babble, "127.0.0.1") as server:
+        hook = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?key={SECRET}"
+        await sender.open()
+        with pytest.raises(TryLater) as failure:
+            await sender.send(hook, "acme", "j:1", "{}")
+        await sender.close()
+    assert SECRET not in "".join(traceback.format_exception(failure.value))
 
 
 def test_a_receiver_can_check_the_signature_with_the_tenants_secret() -> None:
