@@ -8,12 +8,12 @@ import ipaddress
 import socket
 from collections.abc import Iterable
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from pydantic import Field, StringConstraints
 from pydantic_settings import NoDecode
+from yarl import URL
 
 from shared.settings import LISTED
 
@@ -71,8 +71,12 @@ class AddressGuard:
                 self._check_allowed(host, each)
 
     def check_url(self, url: str) -> None:
-        """Raise PrivateAddress if the URL's host is an address, however spelt, that may not be asked."""
-        host = urlsplit(url).hostname or ""
+        """Raise PrivateAddress if the URL's host is an address, however spelt, that may not be asked.
+
+        Raises ValueError for what is no URL.
+        """
+        # Read by aiohttp's own reader: to another, full-width digits or an ideographic full stop make no address.
+        host = URL(url).raw_host or ""
         address = _literal(host)
         if address is not None:
             self.check(host, address)

@@ -5,6 +5,7 @@ cue, seven seconds at the most.
 """
 
 import html
+import math
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -15,6 +16,12 @@ from shared.transcript import Segment, Transcript, Word
 LINE = 42
 LINES = 2
 CUE_SECONDS = 7.0
+
+SHORTEST = 833
+"""Milliseconds of a cue whose words have no length: five sixths of a second, the shortest in Netflix's guidelines."""
+
+BACKSLASH = "\ufdd0"
+"""Stands for a backslash, of which pysubs2 would make line breaks, while it writes: no text has it (Unicode, 23.7)."""
 
 Lead = Callable[[Segment], str]
 Shown = Callable[[Segment, str], str]
@@ -46,10 +53,20 @@ def _render(transcript: Transcript, form: str, lead: Lead, shown: Shown) -> str:
         for cue in _cues(segment, before):
             if lines := _lines(cue, before):
                 start, end = round(cue[0].start * 1000), round(cue[-1].end * 1000)
-                file.append(SSAEvent(start=start, end=end, text=shown(segment, r"\N".join(lines))))
+                said = r"\N".join(line.replace("\\", BACKSLASH) for line in lines)
+                file.append(SSAEvent(start=start, end=end, text=shown(segment, said)))
                 before, last = "", segment.speaker
+    _lengthen(file)
     # What looks like an SSA override tag is somebody's words: it stays.
-    return file.to_string(form, keep_ssa_tags=True)
+    return file.to_string(form, keep_ssa_tags=True).replace(BACKSLASH, "\\")
+
+
+def _lengthen(file: SSAFile) -> None:
+    """Show a cue of no length, which is none to a player, for a moment, but no longer than up to the next one."""
+    following = [*(each.start for each in file[1:]), math.inf]
+    for cue, next_start in zip(file, following, strict=True):
+        if cue.end <= cue.start:
+            cue.end = int(max(cue.start + 1, min(cue.start + SHORTEST, next_start)))
 
 
 def _name(segment: Segment) -> str:
@@ -87,10 +104,20 @@ def _lines(words: Iterable[Word], before: str) -> list[str]:
 def _spread(segment: Segment) -> Iterable[Word]:
     """Yield the words of a segment that has no word times, each with time in proportion to its letters."""
     total, at = max(len(segment.text), 1), segment.start
-    for text in segment.text.split():
-        end = min(at + (len(text) + 1) / total * (segment.end - segment.start), segment.end)
-        yield Word(start=at, end=end, text=f" {text}", probability=1.0)
+    for text in _parted(segment.text):
+        end = min(at + len(text) / total * (segment.end - segment.start), segment.end)
+        yield Word(start=at, end=end, text=text, probability=1.0)
         at = end
+
+
+def _parted(text: str) -> Iterator[str]:
+    """Yield the words, each behind its space, and what is longer than a line letter by letter: it has no spaces."""
+    for word in text.split():
+        if len(word) > LINE:
+            yield f" {word[0]}"
+            yield from word[1:]
+        else:
+            yield f" {word}"
 
 
 def _clock(seconds: float) -> str:

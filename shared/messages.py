@@ -1,6 +1,7 @@
 """The bodies of the messages: JSON, ids rather than payloads, well under 4 KB."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -58,6 +59,14 @@ class Cancel(Message):
 
     id: str = Field(max_length=36)
     tenant: Tenant = "default"
+
+    @field_validator("id")
+    @classmethod
+    def _as_stored(cls, value: str) -> str:
+        # What is no UUID names no job, which is intake's to say.
+        with suppress(ValueError):
+            return str(UUID(value))
+        return value
 
 
 class FieldError(Message):

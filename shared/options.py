@@ -4,20 +4,31 @@ Unknown fields are refused by name, and nothing here grows without a limit.
 """
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+from yarl import URL
 
 from shared.languages import WHISPER_LANGUAGES
+from shared.metadata import Metadata
 from shared.topology import NOTIFIED, Happening
 
-METADATA_BYTES = 2 * 1024
 TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Speakers = Annotated[int, Field(ge=1, le=50)]
 Temperature = Annotated[float, Field(ge=0, le=1)]
+SeveralTemperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, max_length=6)]
+
+
+def _several(value: Any) -> Any:
+    return (value,) if isinstance(value, int | float) else value
+
+
+Temperatures = Annotated[
+    SeveralTemperatures,
+    BeforeValidator(_several, json_schema_input_type=Temperature | SeveralTemperatures),
+]
 
 
 class Asked(BaseModel):
@@ -28,10 +39,15 @@ class Asked(BaseModel):
 
 def check_http_url(url: str) -> str:
     """Return `url` if it is http(s) with a host and carries no user or password; raise a clear error otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        # Read as what will ask it reads it, and its host as resolvers take it: labels that are too long are refused.
+        parts = URL(url)
+        host = (parts.raw_host or "").encode("idna")
+    except ValueError:
+        raise PydanticCustomError("url", "is no address that can be asked: look at its host and port") from None
+    if parts.scheme not in {"http", "https"} or not host:
         raise PydanticCustomError("url", "must be an http:// or https:// address with a host")
-    if parts.username or parts.password:
+    if parts.user or parts.password:
         raise PydanticCustomError("url", "must not carry a user or password; send an Authorization header instead")
     return url
 
@@ -89,7 +105,7 @@ class Options(Asked):
     word_timestamps: bool = True
     hotwords: str | None = Field(None, max_length=500)
     initial_prompt: str | None = Field(None, max_length=1_000)
-    temperature: tuple[Temperature, ...] = Field((0.0, 0.2, 0.4, 0.6, 0.8, 1.0), min_length=1, max_length=6)
+    temperature: Temperatures = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     beam_size: int = Field(5, ge=1, le=20)
     vad: VoiceActivity = VoiceActivity()
     diarize: bool = True
@@ -98,13 +114,8 @@ class Options(Asked):
     max_speakers: Speakers | None = None
     strict: bool = False
     webhooks: tuple[Webhook, ...] = Field((), max_length=8)
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Metadata = Field(default_factory=dict)
     retention_days: int | None = Field(None, ge=1, le=3650)
-
-    @field_validator("temperature", mode="before")
-    @classmethod
-    def _one_temperature(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, int | float) else value
 
     @field_validator("language")
     @classmethod
@@ -112,13 +123,6 @@ class Options(Asked):
         if code is not None and code not in WHISPER_LANGUAGES:
             raise PydanticCustomError("language", "is not a language code that Whisper knows (such as 'he' or 'en')")
         return code
-
-    @field_validator("metadata")
-    @classmethod
-    def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
-        if len(to_json(metadata)) > METADATA_BYTES:
-            raise PydanticCustomError("metadata", "is larger than {limit} bytes as JSON", {"limit": METADATA_BYTES})
-        return metadata
 
     @model_validator(mode="after")
     def _speaker_counts_agree(self) -> Self:

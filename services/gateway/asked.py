@@ -35,6 +35,14 @@ def message(body: bytes, field: str, tenant: str) -> Message:
     return {"id": str(uuid_utils.uuid7()), **said, "tenant": tenant}
 
 
+def with_source(options: bytes, tenant: str, key: str) -> Message:
+    """Return the tenant's message whose source is the upload under the key; raise Refused for wrong options."""
+    asked = message(options or b"{}", "options", tenant)
+    if "source" in asked:
+        raise refused("source", "is the uploaded file; leave it out")
+    return {**asked, "source": {"object": key}}
+
+
 def check(asked: Message) -> None:
     """Raise Refused for what intake would reject, naming each wrong field as intake does."""
     try:

@@ -7,14 +7,16 @@ from uuid import UUID
 import uuid_utils
 from fastapi import Request
 
-from services.gateway.asked import Message, Refused, check, message, refused, safe_name
+from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
+from services.gateway.body import BadUpload, TooLarge, coming
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
+from services.gateway.places import Places
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
 from services.gateway.undertaker import Undertaker
-from services.gateway.uploads import BadUpload, TooLarge, Upload, led_by
+from services.gateway.uploads import Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
 from shared.jobs.states import ABANDONED, JobState
@@ -41,36 +43,52 @@ class Desk:
     listeners: Listeners
     tenants: Tenants
     undertaker: Undertaker
+    uploads: Places
     max_upload: int
 
-    async def read(self, request: Request, tenant: str) -> Message:
-        """Return the submit message in a JSON body; raise Refused, TooLarge."""
+    async def take(self, request: Request, tenant: str) -> Reply:
+        """Submit the message in a JSON body and return intake's reply; raise BadUpload, Refused, NotTaken, NoReply."""
         body = b""
-        async for piece in request.stream():
+        async for piece in coming(request.stream()):
             body += piece
             if len(body) > SUBMIT_BYTES:
                 raise TooLarge("body", SUBMIT_BYTES)
-        return message(body, "body", tenant)
+        return await self._submit(message(body, "body", tenant))
 
-    async def upload(self, request: Request, tenant: str) -> Message:
-        """Store the recording of a multipart body as it comes and return the message to submit.
+    async def upload(self, request: Request, tenant: str) -> Reply:
+        """Store the recording of a multipart body as it comes, submit its job and return intake's reply.
 
-        Raises Refused, BadUpload, TooLarge; then nothing is stored, unless only the options behind the file were wrong.
+        Raises NoPlace, Refused, BadUpload; then nothing is stored. Also raises NotTaken, NoReply.
         """
+        with self.uploads.taken(tenant):
+            return await self._received(request, tenant)
+
+    async def _received(self, request: Request, tenant: str) -> Reply:
         length = int(request.headers.get("content-length", 0))
-        upload = Upload(request.headers["content-type"], length, request.stream(), self.max_upload)
+        upload = Upload(request.headers["content-type"], length, coming(request.stream()), self.max_upload)
         pieces = upload.pieces()
         first = await anext(pieces, None)
         if first is None:
             raise BadUpload("file", "is empty: it has not a single byte")
         key = f"uploads/{tenant}/{uuid_utils.uuid7()}-{safe_name(upload.filename)}"
         # Options that came first are looked at before gigabytes are taken for nothing.
-        check(_with_source(upload, tenant, key))
+        check(with_source(upload.options, tenant, key))
         await self.blobs.put(key, led_by(first, pieces))
-        return _with_source(upload, tenant, key)
+        return await self._uploaded(upload, tenant, key)
 
-    async def submit(self, asked: Message) -> Reply:
-        """Return intake's reply; raise Refused if it rejects the message, NotTaken, NoReply."""
+    async def _uploaded(self, upload: Upload, tenant: str, key: str) -> Reply:
+        """Submit the stored file's job; delete the file if it is no job's, of which nobody else would know."""
+        try:
+            reply = await self._submit(with_source(upload.options, tenant, key))
+        except Refused:
+            await self.blobs.delete(key)
+            raise
+        if (await self.store.find(str(reply.id))).options.source.object != key:  # the job was there before
+            await self.blobs.delete(key)
+        return reply
+
+    async def _submit(self, asked: Message) -> Reply:
+        check(asked)
         reply = await self.intake.ask(SUBMIT_KEY, asked)
         if reply.state == Happening.REJECTED:
             raise Refused(reply.errors, reply.id)
@@ -86,10 +104,7 @@ class Desk:
 
     async def owned(self, job: str, tenant: str) -> Job:
         """Return the tenant's job; raise NoSuchJob, also for another's."""
-        try:
-            found = await self.store.find(str(UUID(job)))
-        except ValueError:
-            raise NoSuchJob(job) from None
+        found = await self.store.find(_identity(job))
         if found.tenant != tenant:
             raise NoSuchJob(job)
         return found
@@ -114,18 +129,19 @@ class Desk:
         return partial(job, chunks).model_dump_json().encode()
 
     async def follow(self, job: str, tenant: str) -> EventStream:
-        """Return the job's events from now on; raise NoSuchJob, TooManyListeners.
+        """Return the job's events from now on; raise NoSuchJob, NoPlace.
 
         Listening begins before the job is read, so that nothing falls between the two.
         """
         with ExitStack() as listening:
-            backlog = listening.enter_context(self.listeners.listening(tenant, job))
+            backlog = listening.enter_context(self.listeners.listening(tenant, _identity(job)))
             owned = await self.owned(job, tenant)
             return EventStream(story(owned, backlog, lambda: self.owned(job, tenant)), listening.pop_all())
 
 
-def _with_source(upload: Upload, tenant: str, key: str) -> Message:
-    asked = message(upload.options or b"{}", "options", tenant)
-    if "source" in asked:
-        raise refused("source", "is the uploaded file; leave it out")
-    return {**asked, "source": {"object": key}}
+def _identity(job: str) -> str:
+    """Return the id as the mesh spells it, whatever spelling of a UUID is asked for; raise NoSuchJob if it is none."""
+    try:
+        return str(UUID(job))
+    except ValueError:
+        raise NoSuchJob(job) from None

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
@@ -34,7 +34,7 @@ class Wanted:
     def fits(self, why: Diagnosis, moment: datetime) -> bool:
         """Whether the letter with that diagnosis is meant."""
         named = (self.letter, why.letter), (self.job, why.job), (self.tenant, why.tenant), (self.stage, why.stage)
-        aged = self.older_than is None or moment - why.at >= timedelta(seconds=self.older_than)
+        aged = self.older_than is None or (moment - why.at).total_seconds() >= self.older_than
         told = self.reason is None or self.reason.lower() in why.reason.lower()
         return aged and told and all(asked in (None, its) for asked, its in named)
 

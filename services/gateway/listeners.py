@@ -7,18 +7,12 @@ from contextlib import contextmanager
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
+from services.gateway.places import Places
 from shared.messages import Event
 from shared.topology import EVENTS, LISTENERS, Happening, own_queue
 
 BACKLOG = 256
 """Events that wait for one listener; one that falls further behind is let go."""
-
-
-class TooManyListeners(Exception):
-    """No more listeners fit."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__(f"{most} listeners are as many as fit (SCRIBE_GATEWAY_LISTENERS); try again later")
 
 
 class LetGo(Exception):
@@ -60,8 +54,8 @@ class Backlog:
 class Listeners:
     """Everyone who listens, by tenant and job."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._by_job: defaultdict[tuple[str, str], set[Backlog]] = defaultdict(set)
 
     async def open(self, connection: AbstractRobustConnection) -> None:
@@ -83,17 +77,16 @@ class Listeners:
 
     @contextmanager
     def listening(self, tenant: str, job: str) -> Iterator[Backlog]:
-        """Give the events of a job from now on; raise TooManyListeners."""
-        if sum(map(len, self._by_job.values())) >= self._most:
-            raise TooManyListeners(self._most)
+        """Give the events of a job from now on; raise NoPlace."""
         backlog = Backlog()
-        self._by_job[tenant, job].add(backlog)
-        try:
-            yield backlog
-        finally:
-            self._by_job[tenant, job].discard(backlog)
-            if not self._by_job[tenant, job]:
-                del self._by_job[tenant, job]
+        with self._places.taken(tenant):
+            self._by_job[tenant, job].add(backlog)
+            try:
+                yield backlog
+            finally:
+                self._by_job[tenant, job].discard(backlog)
+                if not self._by_job[tenant, job]:
+                    del self._by_job[tenant, job]
 
     def close(self) -> None:
         """Let everyone go: this gateway is going down."""

@@ -10,6 +10,7 @@ from services.gateway.application import application
 from services.gateway.desk import Desk
 from services.gateway.letters import DeadLetters
 from services.gateway.listeners import Listeners
+from services.gateway.places import Places
 from services.gateway.settings import GatewaySettings
 from services.gateway.stopping import told_to_stop
 from services.gateway.submitter import Submitter, connect
@@ -45,12 +46,16 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         connection = await opened.enter_async_context(await connect(settings.amqp_url))
         submitter = Submitter(connection, post.publish, settings.gateway_reply_seconds)
         await submitter.open()
-        listeners = Listeners(settings.gateway_listeners)
+        listeners = Listeners(
+            Places("SCRIBE_GATEWAY_LISTENERS", settings.gateway_listeners, settings.gateway_listeners_per_tenant)
+        )
         await listeners.open(connection)
         opened.enter_context(told_to_stop(listeners.close))
         tenants = Tenants(settings.gateway_tokens, settings.gateway_operator_token)
         undertaker = Undertaker(DeadLetters(connection), store, post, settings.window)
-        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, undertaker, settings.gateway_max_upload)
+        uploads = Places("SCRIBE_GATEWAY_UPLOADS", settings.gateway_uploads, settings.gateway_uploads_per_tenant)
+        most = settings.gateway_max_upload
+        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, undertaker, uploads, most)
         pings = {"broker": post.ping, "database": store.ping, "object store": blobs.ping}
         app.state.health = Health(settings.health_host, settings.health_port, pings)
         await app.state.health.open()

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.answers import EVERYWHERE, described
 from services.gateway.desk import Desk
@@ -29,7 +29,9 @@ dead = APIRouter(prefix="/v1/dead", tags=["operators"], responses={**EVERYWHERE,
 
 
 class Asked(BaseModel):
-    """Which letters are meant: all that fit what is given."""
+    """Which letters are meant: all that fit what is given. A mistyped filter would mean more than was asked for."""
+
+    model_config = ConfigDict(extra="forbid")
 
     letter: str | None = None
     job: str | None = None
@@ -41,7 +43,13 @@ class Asked(BaseModel):
 
     def wanted(self) -> Wanted:
         """Return the filter."""
-        return Wanted(**self.model_dump(exclude={"limit"}))
+        return Wanted(**self.model_dump(include=set(Asked.model_fields) - {"limit"}))
+
+
+class Acting(Asked):
+    """Which letters something is done about."""
+
+    dry_run: Annotated[bool, Field(description="only say what would be done")] = False
 
 
 class LetterView(BaseModel):
@@ -63,6 +71,7 @@ class DoneView(BaseModel):
 
 
 Filter = Annotated[Asked, Query()]
+Action = Annotated[Acting, Query()]
 
 
 def _view(letter: Letter) -> LetterView:
@@ -88,12 +97,12 @@ async def letter(desk: Operator, letter: str) -> LetterView:
 
 
 @dead.post("/replay")
-async def replay(desk: Operator, asked: Filter, dry_run: bool = False) -> list[DoneView]:
+async def replay(desk: Operator, asked: Action) -> list[DoneView]:
     """Try again what the letters were about, with the options of their jobs; a second replay has no effect."""
-    return [_done(each) for each in await desk.undertaker.replay(asked.wanted(), asked.limit, dry_run=dry_run)]
+    return [_done(each) for each in await desk.undertaker.replay(asked.wanted(), asked.limit, dry_run=asked.dry_run)]
 
 
 @dead.post("/drop")
-async def drop(desk: Operator, asked: Filter, dry_run: bool = False) -> list[DoneView]:
+async def drop(desk: Operator, asked: Action) -> list[DoneView]:
     """Take the letters out for good; their jobs stay as they are."""
-    return [_done(each) for each in await desk.undertaker.drop(asked.wanted(), asked.limit, dry_run=dry_run)]
+    return [_done(each) for each in await desk.undertaker.drop(asked.wanted(), asked.limit, dry_run=asked.dry_run)]

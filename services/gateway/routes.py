@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, status
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
 
-from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, TOO_MUCH, UNCONFIRMED, Taken, described
+from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, UNFIT, Taken, described
 from services.gateway.desk import Desk
 from services.gateway.document import BODY, STREAM, TEXTS
 from services.gateway.history import EntryView, history
@@ -60,7 +60,7 @@ Tenant = Annotated[str, Depends(_tenant)]
 @jobs.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
-    responses={**TOO_MUCH, **UNCONFIRMED},
+    responses={**UNFIT, **TOO_MANY},
     openapi_extra={"requestBody": BODY},
 )
 async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:
@@ -69,7 +69,7 @@ async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:
     The answer comes once intake has stored the job. The same `id`, or the same `idempotency_key`, twice is one job.
     """
     multipart = request.headers.get("content-type", "").lower().startswith("multipart/")
-    reply = await desk.submit(await (desk.upload if multipart else desk.read)(request, tenant))
+    reply = await (desk.upload if multipart else desk.take)(request, tenant)
     return Taken(id=str(reply.id), state=reply.state)
 
 
@@ -119,7 +119,7 @@ async def events(job: str, desk: TheDesk, tenant: Tenant) -> EventStream:
     return await desk.follow(job, tenant)
 
 
-@jobs.delete("/{job}", status_code=status.HTTP_202_ACCEPTED, responses={**NOT_FOUND, **UNCONFIRMED})
+@jobs.delete("/{job}", status_code=status.HTTP_202_ACCEPTED, responses=NOT_FOUND)
 async def cancel(job: str, desk: TheDesk, tenant: Tenant) -> Taken:
     """Cancel a job; it never becomes completed. A job that has ended stays as it is: see the answer's `state`."""
     reply = await desk.cancel(job, tenant)

@@ -1,24 +1,31 @@
 """A job told as server-sent events (https://html.spec.whatwg.org, 9.2.6)."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 from pydantic_core import to_json
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.gateway.listeners import Backlog, LetGo
 from services.gateway.views import view
 from shared import events
 from shared.jobs.document import Job
+from shared.jobs.mongo import AWAY
 from shared.jobs.states import TERMINAL, JobState
 from shared.messages import Event
 from shared.topology import Happening
 
+log = logging.getLogger(__name__)
+
 KEEP_ALIVE_SECONDS = 15.0
 """The silence after which a comment is sent, so that nothing on the way takes the connection for dead."""
+
+READ_SECONDS = 30.0
+"""How long a listener may take nothing of what is sent; then its place is another's."""
 
 ENDS: dict[JobState, Callable[[Job], events.Told]] = {
     JobState.COMPLETED: events.completed,
@@ -37,9 +44,17 @@ class EventStream(StreamingResponse):
         self._listening = listening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the events."""
+        """Send the events, as long as they are read."""
+
+        async def read(message: Message) -> None:
+            async with asyncio.timeout(READ_SECONDS):
+                await send(message)
+
         with self._listening:
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, read)
+            except TimeoutError:
+                log.warning("let a listener go that has read nothing for %s s", READ_SECONDS)
 
 
 async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]]) -> AsyncIterator[str]:
@@ -54,7 +69,7 @@ async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]])
                 event = await backlog.next()
         except TimeoutError:
             yield ": still here\n\n"
-            job = await again()
+            job = await _known(job, again)
         except LetGo as gone:
             yield _sent({"happening": gone.happening, "job": job.id, "reason": str(gone)})
             return
@@ -63,6 +78,15 @@ async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]])
             if event.happening in LAST:
                 return
     yield _told(_ended(job))
+
+
+async def _known(job: Job, again: Callable[[], Awaitable[Job]]) -> Job:
+    """Return the job as it is now, or as it was: events come without the database, too."""
+    try:
+        return await again()
+    except AWAY:
+        log.warning("cannot look after the job of a silent listener", exc_info=True, extra={"job": job.id})
+        return job
 
 
 def _snapshot(job: Job) -> str:

@@ -8,27 +8,13 @@ from collections.abc import AsyncIterator
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from services.gateway.body import BadUpload, TooLarge
 from shared.messages import SUBMIT_BYTES
 
 FORM_BYTES = SUBMIT_BYTES + 64 * 1024
 """What a form may add to its file: the options and the headers of both parts."""
 
 PARTS = ("file", "options")
-
-
-class BadUpload(Exception):
-    """The body is not the form it should be; `field` is the part that is wrong."""
-
-    def __init__(self, field: str, error: str) -> None:
-        super().__init__(f"{field} {error}")
-        self.field, self.error = field, error
-
-
-class TooLarge(BadUpload):
-    """A part has more bytes than this gateway takes."""
-
-    def __init__(self, field: str, most: int, how: str = "") -> None:
-        super().__init__(field, f"is larger than {most} bytes{how}")
 
 
 class Upload:

@@ -39,4 +39,5 @@ class HttpSender:
         except PrivateAddress as refused:
             raise GiveUp(f"the webhook may not be told: {refused}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-            raise TryLater(f"the webhook could not be reached: {type(failure).__name__}") from failure
+            # Without its cause, which would be parked with the dead letter and may quote the address with its query.
+            raise TryLater(f"the webhook could not be reached: {type(failure).__name__}") from None

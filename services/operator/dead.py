@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Column, Table
 
 from services.operator.jobs import with_gateway
+from services.operator.screen import screen
 from services.operator.show import short
 
 app = typer.Typer(help="Dead letters: list, show, replay, drop.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def show_all(
     for letter in with_gateway(lambda gateway: gateway.call("GET", "/v1/dead", asked)):
         why = letter["why"]
         table.add_row(why["letter"], short(why["at"]), _step(why), str(why["attempts"]), why["reason"])
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command()
@@ -80,7 +80,7 @@ def _act(what: str, asked: dict[str, str]) -> None:
     table = Table(WHOLE, "step", "")
     for done in with_gateway(lambda gateway: gateway.call("POST", f"/v1/dead/{what}", asked)):
         table.add_row(done["letter"], _step(done), done["said"])
-    Console().print(table)
+    screen().print(table)
 
 
 def _step(about: dict[str, Any]) -> str:
@@ -94,6 +94,6 @@ def _asked(*, older_than: str | None, **given: Any) -> dict[str, str]:
 
 def _seconds(text: str) -> float:
     number, unit = text[:-1], text[-1:]
-    if unit not in SECONDS or not number.isdigit():
+    if unit not in SECONDS or not number.isdecimal():
         raise typer.BadParameter(f"'{text}' is no time such as 90s, 10m, 2h or 3d")
     return float(number) * SECONDS[unit]

@@ -14,6 +14,7 @@ from services.operator.follow import follow
 from services.operator.gateway import Gateway
 from services.operator.jobs import Form, located
 from services.operator.models import fetch, needed
+from services.operator.screen import screen
 from services.operator.settings import HOME, OperatorSettings
 from services.operator.up import Home, logged_mesh, run
 from shared.settings import load
@@ -35,7 +36,7 @@ def demo(
     install_seconds: Annotated[float | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Start everything, transcribe a recording, show the transcript, stop everything."""
-    console = Console(highlight=False)
+    console = screen()
     recording = Path(located(str(audio or sample())))
     settings = load(OperatorSettings)
     for name in needed(settings):
@@ -76,9 +77,9 @@ def show(console: Console, transcript: str) -> None:
     """Print the transcript's paragraphs with their times and speakers, and its warnings."""
     said = Transcript.model_validate_json(transcript)
     for each in said.paragraphs:
-        console.print(f"[{clock(each.start)} - {clock(each.end)}] {each.speaker or ''}: {each.text}", markup=False)
+        console.print(f"[{clock(each.start)} - {clock(each.end)}] {each.speaker or ''}: {each.text}")
     for warning in said.warnings:
-        console.print(f"warning: {warning}", style="yellow", markup=False)
+        console.print(f"warning: {warning}", style="yellow")
 
 
 def clock(seconds: float) -> str:

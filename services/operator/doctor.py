@@ -4,10 +4,10 @@ import asyncio
 import logging
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from services.operator.checks import Finding, findings
+from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from shared.settings import load
 
@@ -18,7 +18,7 @@ def doctor() -> None:
         logging.NullHandler()
     )  # what it logs about a broker that is away is in the table
     found = asyncio.run(findings(load(OperatorSettings)))
-    Console().print(_table(found))
+    screen().print(_table(found))
     if any(each.advice for each in found):
         raise typer.Exit(1)
 

@@ -1,18 +1,19 @@
 """Commands on jobs: submit, watch, transcript, cancel."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 
 from services.operator.failed import Failed
 from services.operator.follow import follow
 from services.operator.gateway import Gateway
 from services.operator.message import job_message
+from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from shared.settings import load
 
@@ -40,21 +41,22 @@ def submit(
     option: Annotated[list[str] | None, typer.Option(help="Any other option: name=value, value as JSON.")] = None,
 ) -> None:
     """Submit a recording and print the job's id."""
+    recording = located(source)
+    address = [] if isinstance(recording, Path) else [f"source.url={json.dumps(recording)}"]
     message = job_message(
-        option or [],
+        [*(option or []), *address],
         language=language,
         priority=priority,
         diarize=diarize,
         num_speakers=num_speakers,
         model=model,
     )
-    recording = located(source)
     typer.echo(with_gateway(lambda gateway: _send(gateway, recording, message)))
 
 
 def watch(job: JobId) -> None:
     """Show a job's progress until it has ended."""
-    console = Console(stderr=True)
+    console = screen(stderr=True)
     with_gateway(lambda gateway: follow(gateway, job, console))
 
 
@@ -71,18 +73,22 @@ def cancel(job: JobId) -> None:
 
 
 def located(source: str) -> str | Path:
-    """Return the address as it is, or the path of the file; raise Failed if there is no such file."""
+    """Return the address as it is, or the path of the file; raise Failed if there is no such file to read."""
     if "://" in source:
         return source
     if not Path(source).is_file():
         raise Failed(f"there is no file '{source}'; give a path to a recording, or an http(s) address")
+    try:
+        Path(source).open("rb").close()
+    except OSError as closed:
+        raise Failed(f"the file '{source}' cannot be read: {closed.strerror}") from closed
     return Path(source)
 
 
 async def _send(gateway: Gateway, source: str | Path, message: dict[str, Any]) -> str:
     if isinstance(source, Path):
         return await gateway.upload(source, message)
-    return await gateway.submit({**message, "source": {"url": source}})
+    return await gateway.submit(message)
 
 
 def with_gateway(do: Callable[[Gateway], Awaitable[T]]) -> T:

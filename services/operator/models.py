@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from services.operator.failed import Failed
+from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from shared.models import REGISTRY, ModelStore, ModelUnavailable, NoSuchModel
 from shared.settings import load
@@ -31,7 +31,7 @@ def show() -> None:
     table = Table("model", "kind", "here", "licence")
     for spec in REGISTRY.values():
         table.add_row(spec.name, spec.kind, "yes" if known.have(spec.name) else "no", spec.licence)
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command()

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from services.operator.jobs import JobId, with_gateway
+from services.operator.screen import screen
 
 COLUMNS = ("when", "step", "attempt", "what", "waited", "worked", "worker", "reason")
 
@@ -21,7 +21,7 @@ def show(job: JobId) -> None:
     table = Table(*COLUMNS)
     for entry in with_gateway(lambda gateway: gateway.call("GET", f"/v1/jobs/{job}/history", {})):
         table.add_row(short(entry["at"]), _step(entry), *(_text(entry[name]) for name in COLUMNS[2:]))
-    Console().print(table)
+    screen().print(table)
 
 
 def short(moment: str) -> str:

@@ -66,7 +66,7 @@ def scales(words: list[str]) -> dict[str, int]:
     named = {}
     for word in words:
         name, _, count = word.partition("=")
-        if not count.isdigit():
+        if not count.isdecimal():
             raise Failed(f"--scale '{word}' is no service=number, such as transcriber=2")
         named[name] = int(count)
     return named

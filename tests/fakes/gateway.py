@@ -16,6 +16,7 @@ from pydantic_core import to_json
 from services.gateway.application import application
 from services.gateway.desk import Desk
 from services.gateway.listeners import Listeners
+from services.gateway.places import Places
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
 from shared.blobs import ObjectStore
@@ -25,6 +26,8 @@ from tests.fakes.incoming import Incoming
 from tests.fakes.intake import intake
 from tests.fakes.post import MemoryPost
 from tests.fakes.store import MemoryStore
+
+UPLOADS = 2
 
 
 class Intake:
@@ -45,7 +48,7 @@ class House:
 
     def __init__(self, folder: Path, tokens: dict[str, str], max_upload: int, listeners: int) -> None:
         self.store, self.post, self.folder = MemoryStore(), MemoryPost(), folder
-        self.listeners = Listeners(listeners)
+        self.listeners = Listeners(Places("SCRIBE_GATEWAY_LISTENERS", listeners, listeners))
         self.intake: Asks = Intake(self.store, self.post)
         self.desk = Desk(
             store=self.store,
@@ -54,6 +57,7 @@ class House:
             listeners=self.listeners,
             tenants=Tenants({tenant: SecretStr(token) for tenant, token in tokens.items()}),
             undertaker=None,  # type: ignore[arg-type]  # dead letters need a broker: their tests have one
+            uploads=Places("SCRIBE_GATEWAY_UPLOADS", UPLOADS, UPLOADS),
             max_upload=max_upload,
         )
         self.pings = {"database": self.store.ping, "object store": self.desk.blobs.ping}

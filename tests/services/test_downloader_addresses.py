@@ -50,6 +50,11 @@ REFUSED = {
 }
 PUBLIC = ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"]
 SPELT = ["2130706433", "0x7f000001", "0x7f.1", "127.1", "0177.0.0.1", "017700000001", "0", "0xa.0.0.1", "012.0.0.1"]
+LETTERS = [
+    "127\N{IDEOGRAPHIC FULL STOP}0.0.1",
+    "\N{FULLWIDTH DIGIT ONE}27.0.0.1",
+    "\N{CIRCLED DIGIT ONE}69.254.169.254",
+]
 
 
 @pytest.mark.parametrize(("address", "kind"), REFUSED.items())
@@ -65,9 +70,9 @@ def test_a_public_address_may_be_asked(address: str) -> None:
     AddressGuard(()).check("host.test", address)
 
 
-@pytest.mark.parametrize("host", [*SPELT, "127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]"])
+@pytest.mark.parametrize("host", [*SPELT, *LETTERS, "127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]"])
 def test_an_address_in_an_odd_spelling_is_refused(host: str) -> None:
-    """Decimal, octal, hexadecimal and short hosts are read as sockets read them."""
+    """Decimal, octal, hexadecimal and short hosts are read as sockets read them, and any script's digits as digits."""
     with pytest.raises(PrivateAddress):
         AddressGuard(()).check_url(f"http://{host}/a.wav")
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic_core import from_json
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services.gateway.submitter import NoReply, NotTaken
 from services.gateway.views import view
@@ -72,6 +73,7 @@ async def test_the_same_id_twice_is_one_job(house: House) -> None:
     [
         ('{"source": {"url": "https://example.org/a"}, "colour": "red"}', "colour"),
         ('{"source": {"url": "https://example.org/a"}, "id": "7"}', "id"),
+        (f'{{"source": {{"url": "https://example.org/a"}}, "id": "{"x" * 300}"}}', "id"),
         ('{"source": {"url": "https://example.org/a"}, "tenant": "other"}', "tenant"),
         ("{}", "source"),
         ("[]", "body"),
@@ -82,11 +84,22 @@ async def test_the_same_id_twice_is_one_job(house: House) -> None:
     ],
 )
 async def test_a_wrong_field_is_refused_by_name(house: House, body: str, field: str) -> None:
-    """Whether the gateway or intake finds it."""
+    """Before intake is asked: nothing that is wrong is published, kept or told to anybody else."""
     async with house.http.post("/v1/jobs", data=body, headers={"Content-Type": "application/json"}) as answer:
         said = await answer.json()
     assert (answer.status, [error["field"] for error in said["errors"]]) == (422, [field])
     assert not house.store.jobs
+    assert not house.post.parked
+
+
+async def test_an_id_that_is_anothers_is_refused_in_intakes_words(guarded: House) -> None:
+    """It says no more of the other's job than that the id is taken."""
+    asked = {"id": str(uuid4()), "source": SOURCE}
+    async with guarded.http.post("/v1/jobs", json=asked, headers=ACME) as answer:
+        assert answer.status == 202
+    async with guarded.http.post("/v1/jobs", json=asked, headers=OTHER) as answer:
+        said = await answer.json()
+    assert (answer.status, said["errors"][0]["error"]) == (422, "is taken; choose another UUID")
 
 
 async def test_a_body_that_is_too_large_is_refused(house: House) -> None:
@@ -204,6 +217,29 @@ async def test_a_silent_mesh_is_told_with_the_jobs_id(
     assert (answer.status, said in body["detail"], body["id"] in body["detail"]) == (503, True, True)
 
 
+@pytest.mark.parametrize(
+    ("failure", "status", "said"),
+    [
+        (ServerSelectionTimeoutError("mongodb.internal:27017"), 503, "GET /health says what"),
+        (ConnectionRefusedError("mongodb.internal:27017"), 503, "GET /health says what"),
+        (KeyError("mongodb.internal:27017"), 500, "its log says what"),
+    ],
+)
+async def test_a_gateway_that_cannot_answer_says_so_in_json(
+    house: House, failure: Exception, status: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is behind it is for its log alone."""
+
+    async def failing(_: str) -> Job:
+        raise failure
+
+    house.store.find = failing  # type: ignore[method-assign, assignment]  # the database goes away
+    async with house.http.get(f"/v1/jobs/{uuid4()}") as answer:
+        text = await answer.text()
+    assert (answer.status, said in from_json(text)["detail"], "internal:" in text) == (status, True, False)
+    assert "mongodb.internal" in caplog.text
+
+
 async def test_health_says_which_part_does_not_answer(house: House) -> None:
     """Without saying where it is."""
     async with house.http.get("/health") as answer:
@@ -217,6 +253,13 @@ async def test_health_says_which_part_does_not_answer(house: House) -> None:
         assert (answer.status, await answer.json()) == (503, {"database": "does not answer", "object store": "ok"})
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/replay"), ("POST", "/drop")])
+async def test_a_mistyped_filter_of_dead_letters_is_refused(house: House, method: str, path: str) -> None:
+    """Passed over, it would drop what was not meant."""
+    async with house.http.request(method, f"/v1/dead{path}", params={"tenat": "acme"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.tenat")
+
+
 async def test_the_api_is_described_by_the_messages_own_schema(house: House) -> None:
     """Every reference leads somewhere; a body has no tenant, and a form's options have no source."""
     async with house.http.get("/openapi.json") as answer:
@@ -227,6 +270,7 @@ async def test_the_api_is_described_by_the_messages_own_schema(house: House) -> 
     asked = bodies["application/json"]["schema"]
     assert asked["properties"].keys() == Submit.model_fields.keys() - {"tenant"}
     assert asked["required"] == ["source"]
+    assert {way["type"] for way in asked["properties"]["temperature"]["anyOf"]} == {"number", "array"}
     for example in bodies["application/json"]["examples"].values():
         Submit.model_validate({"id": str(uuid4()), **example["value"]})
     options = bodies["multipart/form-data"]["schema"]["properties"]["options"]["contentSchema"]

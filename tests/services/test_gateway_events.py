@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services.gateway import stream
-from services.gateway.listeners import BACKLOG, Listeners, TooManyListeners
-from services.gateway.stream import story
+from services.gateway.listeners import BACKLOG, Listeners
+from services.gateway.places import NoPlace, Places
+from services.gateway.stream import EventStream, story
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.document import Job
@@ -70,6 +73,15 @@ async def test_a_job_is_told_from_its_snapshot_to_its_end(house: House, job: Job
     assert read(completed)[0]["words"] == 3
 
 
+async def test_a_job_may_be_asked_for_in_any_spelling_of_its_id(house: House, job: Job) -> None:
+    """Its events are told all the same."""
+    async with house.http.get(f"/v1/jobs/{job.id.upper()}/events") as answer, asyncio.timeout(5):
+        await first(answer)
+        house.listeners.tell(about(job, Happening.COMPLETED))
+        (completed,) = read(await answer.text())
+    assert (completed["happening"], completed["job"]) == ("completed", job.id)
+
+
 @pytest.mark.parametrize("state", [JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED])
 async def test_a_job_that_has_ended_is_told_at_once(house: House, job: Job, state: JobState) -> None:
     """A snapshot, and the event that ended it as the document has it."""
@@ -108,7 +120,7 @@ async def test_others_events_are_not_told(house: House, job: Job) -> None:
 
 async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
     """Memory does not grow with it; what it was given is still told."""
-    listeners, job = Listeners(1), new_job().job
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
     with listeners.listening(job.tenant, job.id) as backlog:
         for number in range(BACKLOG + 100):
             listeners.tell(about(job, Happening.PROGRESS, number))
@@ -116,6 +128,22 @@ async def test_a_listener_that_does_not_read_is_let_go_with_a_word() -> None:
     assert len(told) == BACKLOG + 2
     assert told[-1]["happening"] == "lagging"
     assert "connect again" in told[-1]["reason"]
+
+
+async def test_a_listener_that_takes_nothing_more_loses_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection may stay open for ever: what is sent is waited for only so long."""
+    monkeypatch.setattr(stream, "READ_SECONDS", 0.01)
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
+
+    async def never(*_: Any) -> Any:
+        await asyncio.Event().wait()
+
+    with ExitStack() as listening:
+        backlog = listening.enter_context(listeners.listening(job.tenant, job.id))
+        response = EventStream(story(job, backlog, unasked), listening.pop_all())
+    await response({"type": "http"}, never, never)
+    with listeners.listening(job.tenant, job.id):
+        pass
 
 
 async def unasked() -> Job:
@@ -132,10 +160,25 @@ async def test_silence_is_filled_and_an_end_whose_event_was_lost_is_told(monkeyp
     async def again() -> Job:
         return documents.pop(0)
 
-    with Listeners(1).listening(job.tenant, job.id) as backlog:
+    with Listeners(Places("", 1, 1)).listening(job.tenant, job.id) as backlog:
         told = [each async for each in story(job, backlog, again)]
     assert [each[0] for each in told] == ["e", ":", ":", "e"]
     assert read(told[-1])[0]["happening"] == "cancelled"
+
+
+async def test_a_stream_goes_on_while_the_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its events come from the broker."""
+    monkeypatch.setattr(stream, "KEEP_ALIVE_SECONDS", 0.01)
+    listeners, job = Listeners(Places("", 1, 1)), new_job().job
+
+    async def away() -> Job:
+        listeners.tell(about(job, Happening.COMPLETED))
+        raise ServerSelectionTimeoutError("mongodb.internal:27017")
+
+    with listeners.listening(job.tenant, job.id) as backlog:
+        told = [each async for each in story(job, backlog, away)]
+    assert [each[0] for each in told] == ["e", ":", "e"]
+    assert read(told[-1])[0]["happening"] == "completed"
 
 
 async def test_no_more_listen_than_fit_and_a_place_is_free_when_its_listener_is_gone(house: House, job: Job) -> None:
@@ -159,11 +202,21 @@ async def listens(house: House, address: str) -> bool:
         return answer.status == 200
 
 
+def test_one_tenant_cannot_take_all_places() -> None:
+    """The others' are kept free, whatever it asks for."""
+    places = Places("SCRIBE_X", 3, 2)
+    with places.taken("acme"), places.taken("acme"):
+        with pytest.raises(NoPlace, match="SCRIBE_X_PER_TENANT"), places.taken("acme"):
+            pass
+        with places.taken("other"), pytest.raises(NoPlace, match="SCRIBE_X\\)"), places.taken("other"):
+            pass
+
+
 def test_leaving_a_place_frees_it() -> None:
     """However often."""
-    listeners = Listeners(1)
+    listeners = Listeners(Places("", 1, 1))
     for _ in range(3):
-        with listeners.listening("acme", "7"), pytest.raises(TooManyListeners), listeners.listening("acme", "8"):
+        with listeners.listening("acme", "7"), pytest.raises(NoPlace), listeners.listening("acme", "8"):
             pass
 
 

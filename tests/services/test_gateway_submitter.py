@@ -62,3 +62,13 @@ def test_wrong_tokens_stop_the_start(tokens: str, said: str, monkeypatch: pytest
         load(GatewaySettings)
     assert said in str(wrong.value)
     assert "a-token" not in str(wrong.value)
+
+
+def test_a_tenants_token_cannot_be_the_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That tenant would see the dead letters of all others."""
+    monkeypatch.setenv("SCRIBE_GATEWAY_TOKENS", '{"acme": "a-token-of-some-length"}')
+    monkeypatch.setenv("SCRIBE_GATEWAY_OPERATOR_TOKEN", "a-token-of-some-length")
+    with pytest.raises(WrongSettings, match="SCRIBE_GATEWAY_OPERATOR_TOKEN: is a tenant's"):
+        load(GatewaySettings)
+    monkeypatch.setenv("SCRIBE_GATEWAY_OPERATOR_TOKEN", "another-of-some-length")
+    assert load(GatewaySettings).gateway_operator_token is not None

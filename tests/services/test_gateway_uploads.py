@@ -1,14 +1,18 @@
 """Uploads: a form is read as it comes, its file goes straight to the object store, and half a file is none."""
 
+import asyncio
+import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import aiohttp
 import pytest
 
+from services.gateway import body as bodies
 from services.gateway.uploads import Upload
-from tests.fakes.gateway import House, gateway
+from tests.fakes.gateway import UPLOADS, House, gateway
 
 BOUNDARY = "a7f3"
 FORM = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -99,13 +103,27 @@ async def test_a_form_that_is_wrong_leaves_nothing_behind(house: House, body: by
     assert not house.stored()
 
 
-async def test_options_behind_the_file_are_intakes_to_reject(house: House) -> None:
-    """The client hears it all the same."""
-    async with house.http.post(
-        "/v1/jobs", data=form(RECORDING, part("options", b'{"colour": 1}')), headers=FORM
-    ) as answer:
-        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "colour")
+@pytest.mark.parametrize(("options", "field"), [(b'{"colour": 1}', "colour"), (b"{", "options")])
+async def test_wrong_options_behind_the_file_take_the_file_with_them(house: House, options: bytes, field: str) -> None:
+    """It was stored before they came, and would be nobody's."""
+    async with house.http.post("/v1/jobs", data=form(RECORDING, part("options", options)), headers=FORM) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, field)
     assert not house.store.jobs
+    assert not house.stored()
+
+
+@pytest.mark.parametrize("same", [{"idempotency_key": "meeting-17"}, {"id": str(uuid4())}])
+async def test_a_file_that_is_sent_again_is_kept_once(house: House, same: dict[str, str]) -> None:
+    """The job has the first one; the second would be nobody's."""
+    body = form(part("options", json.dumps(same).encode()), RECORDING)
+    answers = []
+    for _ in range(2):
+        async with house.http.post("/v1/jobs", data=body, headers=FORM) as answer:
+            assert answer.status == 202, await answer.text()
+            answers.append(await answer.json())
+    assert answers[0] == answers[1]
+    key = house.store.jobs[answers[0]["id"]].options.source.object
+    assert [f"{path.relative_to(house.folder)}" for path in house.stored()] == [key]
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -123,8 +141,10 @@ async def test_a_file_that_is_too_large_is_refused(house: House, announced: bool
     assert not house.stored()
 
 
-async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House) -> None:
-    """Half a recording must not be taken for one."""
+async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a recording must not be taken for one; nor is it an error of the gateway's."""
 
     async def half() -> AsyncIterator[bytes]:
         yield OPTIONS + RECORDING[:2000]
@@ -136,6 +156,46 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House
         assert answer.status == 200
     assert not house.store.jobs
     assert not house.stored()
+    assert not [each for each in caplog.records if each.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("kind", [FORM, {"Content-Type": "application/json"}])
+async def test_a_client_that_falls_silent_is_not_waited_for(
+    house: House, kind: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection can be dead without having ended; nothing of what it brought is kept."""
+    monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.2)
+
+    async def half() -> AsyncIterator[bytes]:
+        yield OPTIONS + RECORDING[:2000]
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), house.http.post("/v1/jobs", data=half(), headers=kind) as answer:
+        assert (answer.status, "send it again" in await answer.text()) == (408, True)
+    assert not house.store.jobs
+    assert not house.stored()
+
+
+async def test_no_more_come_at_once_than_fit(house: House) -> None:
+    """Each holds memory; a place is free again when its upload is over."""
+    begun, go = [asyncio.Event() for _ in range(UPLOADS)], asyncio.Event()
+
+    async def slow(number: int) -> AsyncIterator[bytes]:
+        yield RECORDING[:2000]
+        begun[number].set()
+        await go.wait()
+        yield RECORDING[2000:] + form()
+
+    async def status(body: bytes | AsyncIterator[bytes]) -> int:
+        async with house.http.post("/v1/jobs", data=body, headers=FORM) as answer:
+            return answer.status
+
+    going = [asyncio.create_task(status(slow(number))) for number in range(UPLOADS)]
+    await asyncio.gather(*(each.wait() for each in begun))
+    assert await status(form(RECORDING)) == 429
+    go.set()
+    assert await asyncio.gather(*going) == [202] * UPLOADS
+    assert await status(form(RECORDING)) == 202
 
 
 @pytest.mark.parametrize("cut", [1, 7, 64])

@@ -158,6 +158,17 @@ async def test_a_cancel_ends_the_job_and_tells_every_worker(
     assert [order.cancel for order in post.orders] == [said["id"]]
 
 
+@pytest.mark.parametrize("spelt", [str.upper, lambda name: name.replace("-", "")])
+async def test_a_cancel_may_spell_the_id_as_its_publisher_does(
+    take: Callable[..., Any], store: MemoryStore, spelt: Callable[[str], str]
+) -> None:
+    """As the submit message may: there are languages that write a UUID in capitals."""
+    said = submit()
+    await take({**said, "id": spelt(said["id"])})
+    await take({"id": spelt(said["id"]), "tenant": "acme"}, routing_key=CANCEL_KEY)
+    assert store.jobs[said["id"]].state is JobState.CANCELLED
+
+
 async def test_a_cancel_of_another_tenants_job_finds_nothing(
     take: Callable[..., Any], store: MemoryStore, post: MemoryPost
 ) -> None:

@@ -1,12 +1,19 @@
 """The notifier: each webhook that asked for an event gets it, signed."""
 
+import asyncio
+import traceback
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
+from services.notifier.sender import HttpSender
 from services.notifier.stage import deliver
+from shared.addresses import AddressGuard
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
@@ -18,6 +25,8 @@ HOOKS: list[dict[str, Any]] = [
     {"url": "https://a.example/x?key=1", "events": ["accepted"]},
     {"url": "https://b.example/"},
 ]
+
+SECRET = "s3cret"  # noqa: S105 - a made-up one that must not come out
 
 
 class Answering:
@@ -56,6 +65,45 @@ async def test_a_refusal_is_tried_again_unless_it_is_for_good(status: int, failu
     """410 means no more; everything else may heal."""
     with pytest.raises(failure, match=str(status)):
         await attempt(status)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127\N{IDEOGRAPHIC FULL STOP}0.0.1", "\N{FULLWIDTH DIGIT ONE}27.0.0.1"])
+async def test_a_webhook_cannot_reach_the_deployments_own_network(host: str) -> None:
+    """In whatever letters its address is written: it is refused before anything is sent."""
+    reached: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        reached.append(request.path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    sender = HttpSender("a signing key of ours", AddressGuard(()), 5.0)
+    async with TestServer(app) as server:
+        await sender.open()
+        with pytest.raises(GiveUp, match="loopback"):
+            await sender.send(f"http://{host}:{server.port}/", "acme", "j:1", "{}")
+        await sender.close()
+    assert not reached
+
+
+async def test_a_failed_delivery_says_nothing_of_the_addresss_query() -> None:
+    """What it raises is parked with its traceback, and the query may be a key."""
+
+    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"no HTTP\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    sender = HttpSender("a signing key of ours", AddressGuard([ip_network("127.0.0.0/8")]), 5.0)
+    async with await asyncio.start_server(babble, "127.0.0.1") as server:
+        hook = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?key={SECRET}"
+        await sender.open()
+        with pytest.raises(TryLater) as failure:
+            await sender.send(hook, "acme", "j:1", "{}")
+        await sender.close()
+    assert SECRET not in "".join(traceback.format_exception(failure.value))
 
 
 def test_a_receiver_can_check_the_signature_with_the_tenants_secret() -> None:

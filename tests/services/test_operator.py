@@ -1,5 +1,6 @@
 """The `scribe` command: its messages, its bars, its gateway client and its doctor."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from aiohttp import BodyPartReader, web
 from aiohttp.test_utils import TestServer
 from rich.console import Console
 
+from services.operator import jobs
 from services.operator.bars import Fractions
 from services.operator.demo import clock, sample, show
 from services.operator.failed import Failed
@@ -18,6 +20,7 @@ from services.operator.gateway import Gateway
 from services.operator.jobs import located
 from services.operator.main import build, main
 from services.operator.message import job_message
+from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from services.operator.sse import events
 from services.operator.up import scales
@@ -138,6 +141,20 @@ async def test_a_file_goes_up_with_its_options_and_the_token(tmp_path: Path) -> 
     assert seen["file"] == recording.read_bytes()
 
 
+def test_headers_of_a_source_go_with_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of the source besides is not lost."""
+    asked: list[dict[str, Any]] = []
+
+    class Taking:
+        async def submit(self, job: dict[str, Any]) -> str:
+            asked.append(job)
+            return "7"
+
+    monkeypatch.setattr(jobs, "with_gateway", lambda do: asyncio.run(do(Taking())))
+    jobs.submit("https://example.org/a.mp3", option=["source.headers.Authorization=Bearer abc"])
+    assert asked == [{"source": {"url": "https://example.org/a.mp3", "headers": {"Authorization": "Bearer abc"}}}]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "said"),
     [
@@ -171,11 +188,24 @@ def test_a_missing_file_is_named_and_an_address_passes() -> None:
         located("nowhere.wav")
 
 
-def test_scales_are_numbers_of_services() -> None:
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what the system says."""
+
+    def closed(*_: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "talk.wav").touch()
+    monkeypatch.setattr(Path, "open", closed)
+    with pytest.raises(Failed, match="talk\\.wav' cannot be read: Permission denied"):
+        located(str(tmp_path / "talk.wav"))
+
+
+@pytest.mark.parametrize("wrong", ["transcriber", "transcriber=\N{SUPERSCRIPT TWO}"])
+def test_scales_are_numbers_of_services(wrong: str) -> None:
     """A wrong word is named."""
     assert scales(["transcriber=2", "diarizer=1"]) == {"transcriber": 2, "diarizer": 1}
-    with pytest.raises(Failed, match="'transcriber'"):
-        scales(["transcriber"])
+    with pytest.raises(Failed, match=f"'{wrong}'"):
+        scales([wrong])
 
 
 def test_what_a_running_mesh_left_here_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +227,7 @@ def test_the_transcript_is_shown_with_times_speakers_and_warnings(capsys: pytest
     """As the words stand, brackets included."""
     paragraph = {"start": 1, "end": 2.5, "speaker": "A", "text": "[laughs] hello", "segments": [0]}
     said = {"job": "7", "text": "", "language": "en", "language_probability": 1, "duration": 3, "segments": []}
-    show(Console(), json.dumps({**said, "paragraphs": [paragraph], "speakers": [], "warnings": ["quiet"]}))
+    show(screen(), json.dumps({**said, "paragraphs": [paragraph], "speakers": [], "warnings": ["quiet"]}))
     assert capsys.readouterr().out == "[0:01.0 - 0:02.5] A: [laughs] hello\nwarning: quiet\n"
 
 

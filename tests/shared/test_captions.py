@@ -92,6 +92,31 @@ def test_a_segment_without_word_times_is_still_cut() -> None:
     assert cues[-1].end <= 30_000
 
 
+def test_a_language_without_spaces_is_cut_without_word_times_too() -> None:
+    """Thirty seconds of it are not one cue of one endless line."""
+    long = Segment(start=0, end=30, text="語" * 200, speaker="SPEAKER_00")
+    cues = pysubs2.SSAFile.from_string(to_srt(transcript(long)), "srt")
+    assert "".join(cue.plaintext for cue in cues).count("語") == 200
+    assert max(len(line) for cue in cues for line in cue.plaintext.split("\n")) <= LINE
+    assert all(cue.end - cue.start <= CUE_SECONDS * 1000 for cue in cues)
+
+
+def test_words_without_length_can_be_read() -> None:
+    """To a player a cue that ends when it starts is none; it lasts no longer than up to the next one."""
+    short = [
+        Segment(start=at, end=at, text="yes", words=(Word(start=at, end=at, text=" yes", probability=1.0),))
+        for at in (5.0, 5.25, 9.0)
+    ]
+    cues = pysubs2.SSAFile.from_string(to_vtt(transcript(*short)), "vtt")
+    assert [(cue.start, cue.end) for cue in cues] == [(5_000, 5_250), (5_250, 6_083), (9_000, 9_833)]
+
+
+@pytest.mark.parametrize("render", [to_srt, to_vtt])
+def test_a_backslash_is_only_a_letter(render: Callable[[Transcript], str]) -> None:
+    """Nobody's path breaks a line."""
+    assert r"C:\new\Hebrew\\host" in render(transcript(spoken(r"C:\new\Hebrew\\host")))
+
+
 def test_plain_text_has_a_line_a_paragraph_with_time_and_speaker() -> None:
     """Hours, minutes and seconds of the start, then who, then what."""
     assert to_txt(transcript(spoken("hello there", 3_725.9))) == "[01:02:05] SPEAKER_00: hello there\n"

@@ -3,7 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
+import bson
 import pytest
+from bson.codec_options import CodecOptions
 from faster_whisper.tokenizer import _LANGUAGE_CODES
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +15,10 @@ from services.intake.stage import ID_LETTERS
 from shared.clock import now
 from shared.events import LETTERS, completed, failed, rejected, told
 from shared.jobs.document import Fact, Facts, Job
+from shared.jobs.rows import to_job, to_row
 from shared.languages import WHISPER_LANGUAGES
 from shared.messages import FIELD_LETTERS, MOST_ERRORS, Diagnosis, Event, FieldError, StepMessage, Submit
-from shared.options import METADATA_BYTES
+from shared.metadata import METADATA_BYTES, METADATA_LEVELS
 from shared.topology import EXCHANGES, LADDER, QUEUES, Happening, Lane, Stage, rung_for, work_queue
 from shared.transcript import ChunkText, Segment
 from tests.fakes.jobs import new_job
@@ -26,6 +29,14 @@ URL = {"url": "https://example.org/a.mp3"}
 def submit(**fields: Any) -> Submit:
     """Return a submit message with the fields given."""
     return Submit.model_validate({"id": str(uuid4()), "source": URL, **fields})
+
+
+def nested(levels: int) -> dict[str, Any]:
+    """Return an object that holds lists inside each other."""
+    inside: Any = "x"
+    for _ in range(levels - 1):
+        inside = [inside]
+    return {"a": inside}
 
 
 def wrong_fields(**fields: Any) -> set[str]:
@@ -46,6 +57,8 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"priority": "now"}, "priority"),
         ({"source": {"url": "file:///etc/passwd"}}, "source.url"),
         ({"source": {"url": "https://me:secret@example.org/"}}, "source.url"),
+        ({"source": {"url": "https://example.org:99999/a.mp3"}}, "source.url"),
+        ({"source": {"url": "https://[::1/a.mp3"}}, "source.url"),
         ({"source": {}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
@@ -54,15 +67,33 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"model": "/etc"}, "model"),
         ({"temperature": [0.0, 2.0]}, "temperature.1"),
         ({"metadata": {"x": "y" * METADATA_BYTES}}, "metadata"),
+        ({"metadata": {"a": [{"$ref": "a", "$id": 1}]}}, "metadata"),
+        ({"metadata": {"a\0b": 1}}, "metadata"),
+        ({"metadata": {"a": 2**63}}, "metadata"),
+        ({"metadata": {"a": float("nan")}}, "metadata"),
+        ({"metadata": nested(METADATA_LEVELS + 1)}, "metadata"),
         ({"min_speakers": 4, "max_speakers": 2}, ""),
         ({"num_speakers": 9, "max_speakers": 2}, ""),
         ({"webhooks": [{"url": "ftp://example.org"}]}, "webhooks.0.url"),
+        ({"webhooks": [{"url": f"https://{'a' * 64}.org"}]}, "webhooks.0.url"),
+        ({"webhooks": [{"url": "https://example..org"}]}, "webhooks.0.url"),
         ({"webhooks": [{"url": "https://example.org", "events": ["progress"]}]}, "webhooks.0.events"),
     ],
 )
 def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
     """A message is refused for exactly the field that is wrong."""
     assert wrong_fields(**fields) == {named}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [nested(METADATA_LEVELS), {"a.b": -(2**63), "": [{}, None, True, 0.5], "_id": "\0", "price in $": "$ref"}],
+)
+def test_metadata_that_a_document_can_hold_come_back_from_it(metadata: dict[str, Any]) -> None:
+    """Any other JSON is the publisher's own, whatever its names are."""
+    job = new_job(metadata=metadata).job
+    assert to_job(bson.decode(bson.encode(to_row(job)), CodecOptions(tz_aware=True))).options.metadata == metadata
+    assert submit(metadata=metadata).metadata == metadata
 
 
 def test_every_wrong_field_is_named_at_once() -> None:
