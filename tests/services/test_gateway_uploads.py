@@ -1,12 +1,15 @@
 """Uploads: a form is read as it comes, its file goes straight to the object store, and half a file is none."""
 
+import asyncio
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
+from services.gateway.desk import Desk
 from services.gateway.uploads import Upload
 from tests.fakes.gateway import House, gateway
 
@@ -123,15 +126,27 @@ async def test_a_file_that_is_too_large_is_refused(house: House, announced: bool
     assert not house.stored()
 
 
-async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(house: House) -> None:
+async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Half a recording must not be taken for one."""
+    upload, over = Desk.upload, asyncio.Event()
+
+    async def noted(desk: Desk, *asked: Any) -> Any:
+        try:
+            return await upload(desk, *asked)
+        finally:
+            over.set()
 
     async def half() -> AsyncIterator[bytes]:
         yield OPTIONS + RECORDING[:2000]
         raise ConnectionAbortedError
 
+    monkeypatch.setattr(Desk, "upload", noted)
     with pytest.raises((aiohttp.ClientError, ConnectionError)):
         await house.http.post("/v1/jobs", data=half(), headers=FORM)
+    async with asyncio.timeout(60):
+        await over.wait()
     async with house.http.get("/health") as answer:
         assert answer.status == 200
     assert not house.store.jobs
