@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from deploy.local.parts import LocalParts
 
 ROOT = Path(__file__).parent.parent
+
+# How long an example takes says how busy the machine is; and no run is to meet one that the last run did not.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

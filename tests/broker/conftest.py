@@ -1,7 +1,8 @@
 """A mesh of plain stages over a real broker and a real database, inside the test's own process."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ class Net:
         await pass_on(self.parts.store, self.parts.post, moved)
         return moved.job
 
-    async def until(self, seen: Callable[[Event], bool], seconds: float = 30) -> Event:
+    async def until(self, seen: Callable[[Event], bool], seconds: float = 120) -> Event:
         """Return the first event that `seen` takes, keeping all that came before."""
         async with asyncio.timeout(seconds):
             while True:
@@ -65,20 +66,20 @@ class Net:
                 if seen(event):
                     return event
 
-    async def ended(self, job: Job, seconds: float = 30) -> Event:
+    async def ended(self, job: Job, seconds: float = 120) -> Event:
         """Return the event that ends the job."""
         return await self.until(lambda event: event.job == job.id and event.happening in Ended, seconds)
 
     async def waiting(self, queue: str, messages: int) -> Count:
         """Return the queue's count once so many messages wait in it: the broker tells nobody."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             while (count := await self.parts.post.count(queue)).messages != messages:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
         return count
 
     async def dead_letter(self, stage: Stage) -> AbstractIncomingMessage:
         """Return the next dead letter of a stage."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             connection = await aio_pika.connect(self.settings.amqp_url)
             async with connection, connection.channel() as channel:
                 queue = await channel.get_queue(dead_queue(stage).name)
@@ -94,8 +95,21 @@ class Net:
 
 
 @pytest.fixture
-async def net(parts: LocalParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Net]:
+def logging_as_before() -> Iterator[None]:
+    """Undo what the services of a test make of this process's log lines: other tests look at theirs."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+async def net(
+    parts: LocalParts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logging_as_before: None
+) -> AsyncIterator[Net]:
     """Yield a mesh with empty queues and an empty database of its own, which tells every step's progress."""
+    del logging_as_before
     monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)  # steps of tests are done at once
     settings = Settings(
         amqp_url=parts.amqp_url,
@@ -131,7 +145,7 @@ async def listening(settings: Settings) -> AsyncIterator[asyncio.Queue[Event]]:
 
     async with await aio_pika.connect(settings.amqp_url) as connection:
         channel = await connection.channel()
-        for queue in QUEUES:
+        for queue in reversed(QUEUES):  # what waits on the ladder would go on into the work queues
             await (await channel.get_queue(queue.name)).purge()
         own = await channel.declare_queue(exclusive=True)
         await own.bind(EVENTS.name, "job.#")

@@ -11,7 +11,7 @@ import pytest
 from shared.jobs.states import JobState
 from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
-from shared.topology import JOBS, SUBMIT_KEY, Happening, Stage
+from shared.topology import JOBS, SUBMIT_KEY, Happening, Stage, dead_queue
 from shared.transcript import Output
 from tests.broker.conftest import Net
 from tests.broker.test_gateway_broker import intake, running
@@ -41,13 +41,13 @@ async def call(http: aiohttp.ClientSession, method: str, path: str = "", **asked
 
 
 async def given_up(net: Net, jobs: int) -> tuple[Healing, list[str]]:
-    """Return jobs that failed at their first step, and the stage that may heal."""
-    stage = Healing()
+    """Return jobs that failed at their first step, one after the other, and the stage that may heal."""
+    stage, failed = Healing(), list[str]()
     await net.stages(stage, *WORKING)
-    submitted = [await net.submit(language="he") for _ in range(jobs)]
-    for _ in submitted:
-        await net.until(lambda event: event.happening is Happening.FAILED)
-    return stage, [job.id for job in submitted]
+    for _ in range(jobs):
+        failed.append((await net.submit(language="he")).id)
+        await net.until(lambda event: event.job == failed[-1] and event.happening is Happening.FAILED)
+    return stage, failed
 
 
 async def test_dead_letters_are_listed_with_their_diagnosis_and_stay(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,16 +85,22 @@ async def test_a_replayed_letter_is_tried_again_once(net: Net, monkeypatch: pyte
     assert [what for what in told if what != "done"] == ["dead", "replayed"]
 
 
+async def rejected(net: Net) -> None:
+    """Return once a message was rejected and lies among the dead letters, which is later than it is told."""
+    await net.until(lambda event: event.happening is Happening.REJECTED)
+    await net.waiting(dead_queue(Stage.INTAKE).name, 1)
+
+
 async def test_a_rejected_message_is_sent_again_as_it_came(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was wrong is wrong again; nothing is lost in between."""
     await intake(net)
     body = json.dumps({"id": str(uuid4()), "colour": "red"}).encode()
     await net.parts.post.publish(JOBS.name, SUBMIT_KEY, body)
-    await net.until(lambda event: event.happening is Happening.REJECTED)
+    await rejected(net)
     async with running(net, monkeypatch) as (_, http):
         (done,) = await call(http, "POST", "/replay")
         assert done["said"] == "sent again as it came"
-        await net.until(lambda event: event.happening is Happening.REJECTED)
+        await rejected(net)
         (letter,) = await call(http, "GET", stage="intake")
         assert letter["message"].encode() == body
 

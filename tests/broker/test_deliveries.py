@@ -7,6 +7,7 @@ import pytest
 
 from services.notifier.stage import deliver
 from shared.jobs.states import StepState
+from shared.mesh.stage import stage_service
 from shared.topology import Stage
 from shared.transcript import Delivered
 from tests.broker.conftest import Net
@@ -30,9 +31,10 @@ class Taking:
 async def test_a_delivery_is_recorded_with_the_answer(net: Net) -> None:
     """The job document knows of the delivery, and its output has the target's status."""
     target = Taking()
-    await net.stages(partial(deliver, sender=target), Stage.NOTIFIER)
+    settings = net.settings.model_copy(update={"grace": 60.0})
+    await net.run(stage_service(Stage.NOTIFIER, settings, net.parts.blobs, partial(deliver, sender=target)))
     job = await net.submit(webhooks=[{"url": "http://127.0.0.1/hook?key=1", "events": ["accepted"]}])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await target.told.wait()
     await net.close()
     job = await net.parts.store.find(job.id)

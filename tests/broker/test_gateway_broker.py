@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from deploy.local.child import free_port, inherited
 from deploy.local.commands import ROOT
 from services.gateway.main import build
+from services.gateway.stream import KEEP_ALIVE_SECONDS
 from services.gateway.submitter import Submitter
 from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
@@ -35,19 +36,26 @@ from tests.fakes.gateway import served
 pytestmark = pytest.mark.broker
 
 SOURCE = {"url": "https://example.org/a.mp3"}
-END_SECONDS = 5
+END_SECONDS = KEEP_ALIVE_SECONDS - 1
+"""Sooner than a stream in which nothing happens looks up by itself."""
+
+PATIENCE = 60.0
+"""Seconds that intake has to answer."""
 
 
-def environment(net: Net) -> dict[str, str]:
+def environment(net: Net, patience: float = PATIENCE) -> dict[str, str]:
     """Return the variables with which a gateway joins the mesh of the test."""
     names = ("amqp_url", "mongo_url", "mongo_database", "blobs_url")
-    return {f"SCRIBE_{name.upper()}": str(getattr(net.settings, name)) for name in names}
+    joined = {f"SCRIBE_{name.upper()}": str(getattr(net.settings, name)) for name in names}
+    return {**joined, "SCRIBE_GATEWAY_REPLY_SECONDS": str(patience)}
 
 
 @asynccontextmanager
-async def running(net: Net, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[FastAPI, aiohttp.ClientSession]]:
+async def running(
+    net: Net, monkeypatch: pytest.MonkeyPatch, patience: float = PATIENCE
+) -> AsyncIterator[tuple[FastAPI, aiohttp.ClientSession]]:
     """Run a gateway in this process, as `uvicorn` would, and give it with a client of it."""
-    for name, value in environment(net).items():
+    for name, value in environment(net, patience).items():
         monkeypatch.setenv(name, value)
     app = build()
     async with served(app) as url, aiohttp.ClientSession(url) as http:
@@ -119,8 +127,7 @@ async def test_cancelling_over_http_cancels_the_job(net: Net, monkeypatch: pytes
 
 async def test_without_intake_the_job_is_kept_and_the_answer_says_so(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     """The broker has the message: once intake is back, the job is there under the id of the answer."""
-    monkeypatch.setenv("SCRIBE_GATEWAY_REPLY_SECONDS", "0.5")
-    async with running(net, monkeypatch) as (_, http):
+    async with running(net, monkeypatch, patience=0.5) as (_, http):
         status, said = await submit(http)
         assert (status, "not confirmed by intake yet" in said["detail"]) == (503, True)
         await intake(net)
@@ -139,11 +146,11 @@ async def test_a_lost_connection_comes_back_with_its_queues(net: Net, monkeypatc
         transport = asked._connection.transport
         assert transport is not None
         await transport.connection.close(ConnectionResetError("cut by the test"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await back.wait()
         status, taken = await submit(http)
         assert status == 202
-        async with http.get(f"/v1/jobs/{taken['id']}/events") as listening, asyncio.timeout(10):
+        async with http.get(f"/v1/jobs/{taken['id']}/events") as listening, asyncio.timeout(60):
             await listening.content.readuntil(b"\n\n")
             async with http.delete(f"/v1/jobs/{taken['id']}") as answer:
                 assert answer.status == 202
@@ -153,7 +160,7 @@ async def test_a_lost_connection_comes_back_with_its_queues(net: Net, monkeypatc
 async def line_with(process: Process, words: bytes) -> bytes:
     """Return the process's next line that has the words in it."""
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         async for line in process.stdout:
             if words in line:
                 return line

@@ -43,7 +43,7 @@ class Engine:
 
     async def has_taken(self, count: int) -> None:
         """Return once so many steps came."""
-        async with asyncio.timeout(20), self._came:
+        async with asyncio.timeout(120), self._came:
             await self._came.wait_for(lambda: len(self.order) >= count)
 
     def release(self, count: int = 1) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from prometheus_client import REGISTRY
 
 from deploy.local.child import free_port
 from shared.mesh.stage import stage_service
@@ -22,7 +23,8 @@ async def get(url: str) -> tuple[int, str]:
 
 async def test_a_service_says_that_it_lives_is_ready_and_how_much_it_did(net: Net) -> None:
     """Liveness, readiness of every part, and Prometheus metrics by stage."""
-    port = free_port()
+    port, done = free_port(), {"outcome": "done", "stage": "downloader"}
+    before = REGISTRY.get_sample_value("scribe_steps_total", done) or 0.0
     settings = net.settings.model_copy(update={"health_port": port})
     await net.run(stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, usual))
     await net.submit()
@@ -33,7 +35,7 @@ async def test_a_service_says_that_it_lives_is_ready_and_how_much_it_did(net: Ne
         '{"broker": "ok", "database": "ok", "object store": "ok"}',
     )
     _, metrics = await get(f"http://127.0.0.1:{port}/metrics")
-    assert 'scribe_steps_total{outcome="done",stage="downloader"}' in metrics
+    assert f'scribe_steps_total{{outcome="done",stage="downloader"}} {before + 1}' in metrics
 
 
 async def test_asking_the_broker_leaves_nothing_behind_on_the_connection(net: Net) -> None:

@@ -24,6 +24,9 @@ from tests.chaos.proxy import Proxy
 pytestmark = pytest.mark.broker
 
 HEARTBEAT = 4
+LONG_HEARTBEAT = 8
+"""Of the time in which a consumer must be back, half a heartbeat is left for a busy machine to make its connections."""
+
 GRACE = 1.0
 
 
@@ -35,7 +38,7 @@ async def test_a_service_ends_though_its_broker_is_away(net: Net) -> None:
         await _says(service, "ready")
     await _says(service, "Reconnecting")
     service.terminate()
-    async with asyncio.timeout(2 * GRACE + CLOSING_SECONDS + 5):
+    async with asyncio.timeout(2 * GRACE + CLOSING_SECONDS + 60):
         await service.communicate()
     assert service.returncode == 0
 
@@ -56,7 +59,7 @@ async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> Non
     """With every connection of a service stranded, its queue's steps are worked on again that soon."""
     async with Proxy() as proxy:
         proxy.to = urlsplit(net.settings.amqp_url).port or 0
-        url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/?heartbeat={HEARTBEAT}"
+        url = f"amqp://guest:guest@127.0.0.1:{proxy.port}/?heartbeat={LONG_HEARTBEAT}"
         settings = net.settings.model_copy(update={"amqp_url": url})
         await net.run(stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, usual))
         clock = asyncio.get_running_loop().time
@@ -68,7 +71,7 @@ async def test_no_consumer_is_wedged_longer_than_two_heartbeats(net: Net) -> Non
         # What was delivered into the dead connection comes back once the broker, too, has found out.
         told = {(await net.until(_worked_on)).job for _ in jobs[1:]} | {event.job for event in net.events}
         await net.close()
-    assert wedged < 2 * HEARTBEAT
+    assert wedged < 2 * LONG_HEARTBEAT
     assert told == {job.id for job in jobs}
 
 
@@ -105,7 +108,7 @@ async def _notifier(settings: Settings, port: int) -> Process:
 
 async def _says(service: Process, what: str) -> None:
     assert service.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         async for line in service.stdout:
             if what in line.decode():
                 return

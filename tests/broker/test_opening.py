@@ -68,7 +68,7 @@ async def _ended(net: Net) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         said, _ = await process.communicate()
     assert process.returncode
     return said.decode()

@@ -5,7 +5,6 @@ import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
-import aio_pika
 import pytest
 from faststream import FastStream
 from faststream.rabbit import RabbitBroker
@@ -99,13 +98,13 @@ async def test_the_pieces_of_a_long_recording_meet_in_the_join(net: Net) -> None
 async def test_a_step_is_not_acked_before_it_is_committed(net: Net) -> None:
     """While the stage works, the broker still holds its message."""
     going, go = asyncio.Event(), asyncio.Event()
-    await net.stages(waiting_for(going, go, Counter()), Stage.DOWNLOADER)
+    settings = net.settings.model_copy(update={"grace": 0.5})
+    do = waiting_for(going, go, Counter())
+    await net.run(stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, do))
     await net.submit()
     await going.wait()
     await net.close()
-    async with await aio_pika.connect(net.settings.amqp_url) as connection:
-        queue = await (await connection.channel()).declare_queue(work_queue(Stage.DOWNLOADER).name, passive=True)
-        assert queue.declaration_result.message_count == 1
+    await net.waiting(work_queue(Stage.DOWNLOADER).name, 1)
     go.set()
 
 
@@ -116,6 +115,7 @@ async def test_a_duplicate_message_joins_the_run_that_is_under_way(net: Net) -> 
     job = await net.submit()
     await net.parts.post.step(Step(job.id, Stage.DOWNLOADER), Lane.NORMAL)
     await going.wait()
+    await net.waiting(work_queue(Stage.DOWNLOADER).name, 0)
     go.set()
     await net.until(lambda event: event.happening is Happening.PROGRESS)
     await net.stages(usual, Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)
@@ -170,18 +170,19 @@ async def test_a_cancel_stops_the_work_at_once(net: Net) -> None:
 
     async def long(work: Work) -> Output:
         going.set()
-        if await asyncio.to_thread(work.stop.wait, 20):
+        if await asyncio.to_thread(work.stop.wait, 120):
             stopped.set()
         raise Stopped(str(work.step))
 
-    await net.stages(long, Stage.DOWNLOADER)
+    settings = net.settings.model_copy(update={"heartbeat": 300.0, "heartbeat_lost": 900.0})
+    await net.run(stage_service(Stage.DOWNLOADER, settings, net.parts.blobs, long))
     job = await net.submit()
     await going.wait()
     job = await net.parts.store.find(job.id)
     moved, job = await change(net.parts.store, job, lambda job: moves.cancel(job, now(), 2))
     await pass_on(net.parts.store, net.parts.post, Moved(job, moved.facts))
     assert (await net.ended(job)).happening is Happening.CANCELLED
-    assert await asyncio.to_thread(stopped.wait, 5)
+    assert await asyncio.to_thread(stopped.wait, 60)
     assert (await net.parts.store.find(job.id)).steps["downloader-0"].state is StepState.DROPPED
 
 
@@ -191,7 +192,7 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
 
     async def long(work: Work) -> Output:
         going.set()
-        await asyncio.to_thread(work.stop.wait, 20)
+        await asyncio.to_thread(work.stop.wait, 120)
         raise Stopped(str(work.step))
 
     settings = net.settings.model_copy(update={"grace": 0.5})
@@ -208,10 +209,10 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
 
 async def test_a_message_that_only_looks_again_leaves_a_step_on_the_ladder(net: Net) -> None:
     """It costs no attempt, and waits beside the step's own message."""
-    ladder = retry_queue(LADDER[0]).name
+    ladder = retry_queue(LADDER[-1]).name
 
     async def not_now(work: Work) -> Output:
-        raise TryLater(str(work.step), LADDER[0].seconds)
+        raise TryLater(str(work.step), LADDER[-1].seconds)
 
     await net.stages(not_now, Stage.DOWNLOADER)
     job = await net.submit()

@@ -203,7 +203,10 @@ async def campaign(home: Path) -> AsyncIterator[Campaign]:
 
 
 def _megabytes(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0  # it has just ended
     return pages * resource.getpagesize() // 2**20
 
 

@@ -12,8 +12,9 @@ TENANT = "chaos"
 SHORT, LONG = 12, 2
 """How many recordings of one chunk there are, and how many of several."""
 
-REPEATED = 8
-"""A long recording has more chunks than all transcribers hold at once: one is done while another is at work."""
+REPEATED = 12
+"""A long recording has more chunks than all transcribers hold at once: while some are done, others are at work, and so
+long that a cancel comes in time on a busy machine."""
 
 
 async def lay_down(blobs: ObjectStore) -> list[str]:

@@ -7,11 +7,12 @@ from itertools import accumulate, chain, repeat, takewhile
 from typing import Any
 
 from shared.jobs.states import JobState
+from shared.mesh.serve import CLOSING_SECONDS
 from shared.topology import LADDER, Stage, work_queue
 from tests.chaos import faults
 from tests.chaos.books import Books, balance, open_at_most
 from tests.chaos.boundaries import boundaries
-from tests.chaos.campaign import Campaign, until
+from tests.chaos.campaign import ENVIRONMENT, Campaign, until
 from tests.chaos.cancels import cancels
 from tests.chaos.crashes import database, wiped
 from tests.chaos.engines import SLOW
@@ -26,6 +27,9 @@ from tests.chaos.sleepers import sleepers
 
 PATIENCE = 120.0
 RECOVERY_SECONDS = 60.0
+GONE_SECONDS = 2 * float(ENVIRONMENT["SCRIBE_GRACE"]) + CLOSING_SECONDS
+"""By then a process that was told to end has ended itself, wherever it was."""
+
 OUTAGE_SECONDS = 3_600
 """How long, by the ladder as it is in earnest, the webhooks' endpoint is down."""
 
@@ -152,7 +156,7 @@ async def rolling(campaign: Campaign, size: Size) -> Books:
                 continue
             process.terminate()
             try:
-                async with asyncio.timeout(12):
+                async with asyncio.timeout(GONE_SECONDS):
                     await process.wait()
             except TimeoutError:
                 late += 1
@@ -212,7 +216,7 @@ SCENARIOS = (
     Scenario(11, "rolling restart", Size(15, 1), Size(500, 10), rolling),
     Scenario(12, "cancel at random moments", Size(12, 0), Size(300, 0), cancels),
     Scenario(13, "crash at every boundary", Size(8, 1), Size(len(NAMES), 20), boundaries),
-    Scenario(14, "urgent over a flood", Size(14, 4), Size(1_000, 50), urgent),
+    Scenario(14, "urgent over a flood", Size(40, 4), Size(1_000, 50), urgent),
     Scenario(15, "dead letters replayed twice", Size(20, 2), Size(500, 2), replays),
     Scenario(16, "storage full or gone, webhook down", Size(3, 3), Size(100, 3), storage),
 )

@@ -9,7 +9,8 @@ from tests.chaos.campaign import Campaign, campaign
 from tests.chaos.failpoints import NAMES
 from tests.chaos.scenarios import SCENARIOS, Scenario
 
-pytestmark = [pytest.mark.broker, pytest.mark.chaos]
+# No less than the scenarios' own patience, which says what it was that did not happen.
+pytestmark = [pytest.mark.broker, pytest.mark.chaos, pytest.mark.timeout(900)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -28,7 +28,7 @@ async def echoing() -> AsyncIterator[Proxy]:
         yield proxy
 
 
-async def said(streams: Streams, seconds: float = 2.0) -> bytes:
+async def said(streams: Streams, seconds: float = 60.0) -> bytes:
     """Say something and return the answer; raise TimeoutError if there is none."""
     reader, writer = streams
     writer.write(b"word")
@@ -42,18 +42,16 @@ async def connected(proxy: Proxy) -> Streams:
 
 
 async def test_a_slow_network_delays_each_way_and_healing_makes_it_quick() -> None:
-    """There and back takes twice the delay, and nothing of it once healed."""
+    """There and back takes twice the delay, and nothing of it once healed, however long it was."""
     async with echoing() as proxy:
         streams, clock = await connected(proxy), asyncio.get_running_loop().time
         proxy.delay = 0.2
         began = clock()
         assert await said(streams) == b"word"
-        slow = clock() - began
+        assert clock() - began >= 0.4
+        proxy.delay = 3_600.0
         proxy.heal()
-        began = clock()
         assert await said(streams) == b"word"
-        assert slow >= 0.4
-        assert clock() - began < 0.2
 
 
 async def test_a_reset_is_one_and_new_connections_are_carried() -> None:

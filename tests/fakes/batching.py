@@ -72,10 +72,10 @@ class Held:
     def __call__(self, _: list[str]) -> None:
         """Hold a batch."""
         self._loop.call_soon_threadsafe(self.running.set)
-        self.go.wait(5)
+        self.go.wait(60)
 
 
 async def asked(batcher: Batcher[Named], *windows: Named) -> list[tuple[Segment, ...] | BaseException]:
     """Return what becomes of windows that are asked for at once."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await asyncio.gather(*map(batcher.write_down, windows), return_exceptions=True)

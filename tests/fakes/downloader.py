@@ -36,7 +36,7 @@ class Desk:
         self.folder = folder / "work"
         networks = (LOOPBACK,) if open_loopback else ()
         self.settings = DownloaderSettings(
-            seal_key=KEY, allowed_networks=networks, work_dir=self.folder, **{"max_idle_seconds": 5.0, **limits}
+            seal_key=KEY, allowed_networks=networks, work_dir=self.folder, **{"max_idle_seconds": 300.0, **limits}
         )
         self.fetcher = Fetcher(AddressGuard(networks), self.settings.max_redirects, self.settings.max_idle_seconds)
 

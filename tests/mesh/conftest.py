@@ -38,8 +38,8 @@ ENVIRONMENT = {
     "SCRIBE_HEARTBEAT_LOST": "4",
 }
 # The real enhancer is done in milliseconds: too soon to die in the middle of a step.
-SLOW_ENHANCER = tuple(
-    word.replace("services.enhancer.main", "tests.mesh.slow_enhancer") for word in SERVICES["enhancer"]
+HELD_ENHANCER = tuple(
+    word.replace("services.enhancer.main", "tests.mesh.held_enhancer") for word in SERVICES["enhancer"]
 )
 
 
@@ -93,11 +93,21 @@ class Client:
             async for event in self._live():
                 if event.job == job and event.body.get("stage") == stage and event.body["fraction"] < 1:
                     key = f"{stage}-{event.body['part']}"
-                    record = (await self.store.find(job)).steps[key]
-                    if record.state is StepState.RUNNING and record.worker:
-                        os.kill(int(record.worker.split(":")[1]), signal.SIGKILL)
+                    if await self._dies(job, key):
                         return key
         raise AssertionError(stage)
+
+    async def _dies(self, job: str, key: str) -> bool:
+        """Kill the process that works on the step; return False if there is none any more."""
+        record = (await self.store.find(job)).steps[key]
+        if record.state is not StepState.RUNNING or not record.worker:
+            return False
+        pid = int(record.worker.split(":")[1])
+        os.kill(pid, signal.SIGSTOP)  # the step must not end between the look and the kill
+        held = (await self.store.find(job)).steps[key]
+        working = held.state is StepState.RUNNING and held.worker == record.worker
+        os.kill(pid, signal.SIGKILL if working else signal.SIGCONT)
+        return working
 
     async def _live(self) -> AsyncIterator[Event]:
         for place in count():
@@ -144,7 +154,7 @@ async def client(tmp_path_factory: Any, cache: Path, recordings: str) -> AsyncIt
         home,
         scale={"transcriber": 2},
         environment={**ENVIRONMENT, "SCRIBE_CACHE": str(cache)},
-        commands={**SERVICES, "enhancer": SLOW_ENHANCER},
+        commands={**SERVICES, "enhancer": HELD_ENHANCER},
     )
     async with mesh:
         await mesh.wait_ready(READY_SECONDS)

@@ -8,7 +8,7 @@ import pytest
 from shared.topology import Happening
 from tests.mesh.conftest import Client
 
-pytestmark = [pytest.mark.broker, pytest.mark.mesh]
+pytestmark = [pytest.mark.broker, pytest.mark.mesh, pytest.mark.timeout(600)]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from shared.jobs.document import StepRecord
 from shared.topology import Happening, Stage
 from shared.transcript import Diarization
 from tests.mesh.conftest import Client
+from tests.mesh.held_enhancer import HELD
 from tests.quality import cp_wer, der
 from tests.recordings import SAMPLE
 
@@ -81,7 +82,7 @@ def _times(record: StepRecord) -> tuple[datetime, datetime]:
 
 async def test_the_death_of_each_worker_in_mid_step_costs_nothing(client: Client) -> None:
     """Kill -9 of the diarizer, a transcriber and the enhancer: one job, one result, one `completed` event."""
-    job_id = await client.submit("five-minutes.wav", language="en")
+    job_id = await client.submit("five-minutes.wav", language="en", metadata=HELD)
     killed = [await client.killed(job_id, stage) for stage in (Stage.TRANSCRIBER, Stage.DIARIZER, Stage.ENHANCER)]
     assert (await client.ended(job_id, 400)).happening is Happening.COMPLETED
     job, transcript = await client.result(job_id)

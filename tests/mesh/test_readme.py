@@ -9,7 +9,7 @@ import pytest
 
 from tests.mesh.conftest import Client
 
-pytestmark = [pytest.mark.broker, pytest.mark.mesh]
+pytestmark = [pytest.mark.broker, pytest.mark.mesh, pytest.mark.timeout(600)]
 
 README = Path(__file__).parents[2] / "README.md"
 LINES = 12
@@ -26,6 +26,6 @@ async def test_the_script_of_twelve_lines_publishes_a_job_and_hears_of_its_end(c
         *(sys.executable, str(file), client.mesh.amqp_url, f"{client.recordings}/sample.wav"),
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 120)
+    out, _ = await asyncio.wait_for(process.communicate(), 240)
     assert process.returncode == 0
     assert out.decode().startswith("completed jobs/default/")

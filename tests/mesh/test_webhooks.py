@@ -13,7 +13,7 @@ from shared.signing import tenant_secret
 from shared.topology import Happening
 from tests.mesh.conftest import Client
 
-pytestmark = [pytest.mark.broker, pytest.mark.mesh]
+pytestmark = [pytest.mark.broker, pytest.mark.mesh, pytest.mark.timeout(600)]
 
 
 class Hook:
@@ -50,7 +50,7 @@ async def hook() -> AsyncIterator[Hook]:
 async def test_a_webhook_that_refused_is_told_again_and_signed(client: Client, hook: Hook) -> None:
     """The first answer is 503: after the ladder's first rung the same event comes again."""
     job_id = await client.submit("nowhere.wav", tenant="acme", webhooks=[{"url": hook.url, "events": ["failed"]}])
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         headers, body = await hook.taken.get()
     event = Event.model_validate_json(body)
     assert (event.job, event.happening) == (job_id, Happening.FAILED)

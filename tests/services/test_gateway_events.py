@@ -191,7 +191,7 @@ async def test_no_more_listen_than_fit_and_a_place_is_free_when_its_listener_is_
             assert (three.status, "SCRIBE_GATEWAY_LISTENERS" in await three.text()) == (429, True)
     async with house.http.get("/v1/jobs/7/events") as answer:
         assert answer.status == 404
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not await listens(house, address):
             continue
 

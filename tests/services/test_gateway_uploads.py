@@ -5,12 +5,14 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
 
 from services.gateway import body as bodies
+from services.gateway.desk import Desk
 from services.gateway.uploads import Upload
 from tests.fakes.gateway import UPLOADS, House, gateway
 
@@ -142,16 +144,26 @@ async def test_a_file_that_is_too_large_is_refused(house: House, announced: bool
 
 
 async def test_a_client_that_goes_away_in_the_middle_leaves_nothing(
-    house: House, caplog: pytest.LogCaptureFixture
+    house: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Half a recording must not be taken for one; nor is it an error of the gateway's."""
+    upload, over = Desk.upload, asyncio.Event()
+
+    async def noted(desk: Desk, *asked: Any) -> Any:
+        try:
+            return await upload(desk, *asked)
+        finally:
+            over.set()
 
     async def half() -> AsyncIterator[bytes]:
         yield OPTIONS + RECORDING[:2000]
         raise ConnectionAbortedError
 
+    monkeypatch.setattr(Desk, "upload", noted)
     with pytest.raises((aiohttp.ClientError, ConnectionError)):
         await house.http.post("/v1/jobs", data=half(), headers=FORM)
+    async with asyncio.timeout(60):
+        await over.wait()
     async with house.http.get("/health") as answer:
         assert answer.status == 200
     assert not house.store.jobs

@@ -40,7 +40,7 @@ def sent(body: bytes, key: str, priority: int | None) -> tuple[MemoryStore, Memo
     return store, post
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(body=SENT, key=st.sampled_from([SUBMIT_KEY, CANCEL_KEY]), priority=st.none() | st.integers(0, 255))
 def test_every_message_is_taken_or_parked_exactly_and_answered(body: bytes, key: str, priority: int | None) -> None:
     """One job and its `accepted`, or no job, one `rejected` event and the exact message as a dead letter."""
@@ -55,7 +55,7 @@ def test_every_message_is_taken_or_parked_exactly_and_answered(body: bytes, key:
         assert [parked for parked, _ in post.parked] == [body]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(kind=st.sampled_from(MESSAGES), said=JSON | st.dictionaries(FIELDS, JSON))
 def test_a_body_is_a_message_or_is_refused(kind: type[BaseModel], said: Any) -> None:
     """No schema fails in another way than the one that intake answers, and what it takes it gives back the same."""

@@ -50,7 +50,7 @@ def sweeper(store: MemoryStore, post: MemoryPost, folder: Path, **depths: int) -
         worker="intake@here",
         window=WINDOW,
         patience=PATIENCE,
-        interval=0.01,
+        interval=60.0,
         declare=nothing,
     )
 

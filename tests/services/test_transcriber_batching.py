@@ -22,7 +22,7 @@ async def test_windows_of_several_jobs_share_a_call_and_each_gets_its_own_text()
 
 async def test_streams_work_side_by_side_and_share_what_there_is() -> None:
     """Two streams that are idle take half each, at the same time."""
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
     decoder = Scripted(lambda _: both.wait())
     assert await asked(Batcher(decoder, 2, 8), *map(named, "abcd")) == [said(job) for job in "abcd"]
     assert sorted(decoder.batches) == [["a", "b"], ["c", "d"]]

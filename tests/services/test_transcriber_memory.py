@@ -2,10 +2,12 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import pytest
 
 from services.transcriber.batching import Batcher
+from services.transcriber.item import Item
 from shared.topology import Lane
 from tests.fakes.batching import Named, Scripted, asked, named, said
 
@@ -34,22 +36,33 @@ async def test_a_batch_that_does_not_fit_is_halved_and_the_width_that_works_is_k
     assert told == [4, 2]
 
 
+def when_it_waits_for_room(batcher: Batcher[Named], happens: Callable[[], None]) -> None:
+    """Let something happen when a batch has failed and the batcher begins to wait until another one has ended."""
+    wait = batcher._less_crowded
+
+    async def noted(batch: list[Item[Named]]) -> None:
+        happens()
+        await wait(batch)
+
+    batcher._less_crowded = noted  # type: ignore[method-assign]  # nothing else tells that the failure has been seen
+
+
 async def test_a_small_batch_that_fails_beside_a_large_one_is_tried_again_once_that_has_ended() -> None:
     """Two windows find no memory while four others have it; afterwards they do, and batches stay as wide as before."""
-    beside, failed, loop = threading.Event(), asyncio.Event(), asyncio.get_running_loop()
+    beside, failed = threading.Event(), asyncio.Event()
 
     def fail(jobs: list[str]) -> None:
         if "a" in jobs:
-            beside.wait(5)
+            beside.wait(60)
         if "x" in jobs and not beside.is_set():
-            loop.call_soon_threadsafe(failed.set)
             raise MemoryError
 
     decoder, told = Scripted(fail), list[int]()
     batcher = Batcher(decoder, 2, 8, narrowed=told.append)
+    when_it_waits_for_room(batcher, failed.set)
     large = asyncio.create_task(asked(batcher, *map(named, "abcdefgh")))
     small = asyncio.create_task(asked(batcher, named("x", kind="other"), named("y", kind="other")))
-    await asyncio.wait_for(failed.wait(), 5)
+    await asyncio.wait_for(failed.wait(), 60)
     await asyncio.sleep(0)
     assert sum("x" in batch for batch in decoder.batches) == 1
     beside.set()
@@ -61,14 +74,14 @@ async def test_a_small_batch_that_fails_beside_a_large_one_is_tried_again_once_t
 
 async def test_a_small_batch_that_fails_again_beside_a_large_one_halves_the_large_one() -> None:
     """What did not fit is both together: batches hold half of the large one from then on, not half of the small one."""
-    released, begun, told = threading.Event(), threading.Semaphore(0), list[int]()
+    failed, released, begun, told = threading.Event(), threading.Event(), threading.Semaphore(0), list[int]()
 
     def fail(jobs: list[str]) -> None:
         if "x" not in jobs:
             begun.release()
-            released.wait(0.2 if "a" in jobs else 5)
+            (failed if "a" in jobs else released).wait(60)
         elif not told:
-            begun.acquire(timeout=5)
+            begun.acquire(timeout=60)
             raise MemoryError
 
     def narrowed(width: int) -> None:
@@ -77,6 +90,7 @@ async def test_a_small_batch_that_fails_again_beside_a_large_one_halves_the_larg
 
     decoder = Scripted(fail)
     batcher = Batcher(decoder, 2, 4, narrowed=narrowed)
+    when_it_waits_for_room(batcher, failed.set)
     urgent = [named(job, Lane.URGENT, kind="other") for job in "xy"]
     assert len(await asked(batcher, *urgent, *map(named, "abcdefgh"))) == 10
     assert told == [2]

@@ -107,7 +107,7 @@ def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
     def load(path: str) -> str:
         if path == "b":
             loading.set()
-            arrived.wait(10)
+            arrived.wait(60)
         return path.upper()
 
     store: Any = SimpleNamespace(fetch=str)
@@ -115,15 +115,15 @@ def test_a_model_that_is_loaded_is_had_while_another_one_loads() -> None:
     assert models.get("a") == "A"
     with ThreadPoolExecutor(3) as threads:
         second = threads.submit(models.get, "b")
-        loading.wait(10)
+        loading.wait(60)
         third = threads.submit(models.get, "c")
         try:
-            assert threads.submit(models.get, "a").result(5) == "A"
+            assert threads.submit(models.get, "a").result(30) == "A"
             assert not second.done()
             assert not third.done()
         finally:
             arrived.set()
-        assert (second.result(10), third.result(10)) == ("B", "C")
+        assert (second.result(60), third.result(60)) == ("B", "C")
     assert len(models._loaded) == KEPT
 
 

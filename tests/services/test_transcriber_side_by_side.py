@@ -33,7 +33,7 @@ class HeldLoad:
     def __call__(self, path: str) -> object:
         """Load the model, late."""
         self.loading.set()
-        self.arrived.wait(60)
+        self.arrived.wait(200)
         return self._load(path)
 
 
@@ -52,8 +52,8 @@ async def test_windows_are_written_down_while_another_model_loads(engine: Whispe
     options = work(chunk(0, *SHORT), temperature=0.0).job.options
     waits = asyncio.create_task(engine.write_down(Window(sound, "en", "tiny.en", options)))
     try:
-        await asyncio.to_thread(held.loading.wait, 10)
-        assert await asyncio.wait_for(engine.write_down(Window(sound, "en", "base", options)), 20)
+        await asyncio.to_thread(held.loading.wait, 60)
+        assert await asyncio.wait_for(engine.write_down(Window(sound, "en", "base", options)), 120)
         assert not waits.done()
     finally:
         held.arrived.set()
@@ -67,8 +67,8 @@ async def test_jobs_that_wait_for_a_model_leave_the_threads_to_those_whose_model
     plans = [work(chunk(0, *SHORT), model="tiny.en", language=language) for language in (None, "en") * MOST_THREADS]
     waiting = [asyncio.create_task(transcribe(plan, engine, blobs)) for plan in plans]
     try:
-        await asyncio.to_thread(held.loading.wait, 10)
-        assert (await asyncio.wait_for(transcribe(work(chunk(0, *SHORT)), engine, blobs), 30)).segments
+        await asyncio.to_thread(held.loading.wait, 60)
+        assert (await asyncio.wait_for(transcribe(work(chunk(0, *SHORT)), engine, blobs), 120)).segments
         assert not any(step.done() for step in waiting)
     finally:
         for step in waiting:
@@ -85,7 +85,7 @@ async def test_a_language_is_heard_while_every_stream_has_a_batch(
 
     def hold(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
         running.set()
-        go.wait(30)
+        go.wait(200)
         return [()] * len(batch)
 
     monkeypatch.setattr(Hearing, "together", hold)
@@ -93,8 +93,8 @@ async def test_a_language_is_heard_while_every_stream_has_a_batch(
     window = Window(speech[:16_000], "en", "base", work(chunk(0, *SHORT)).job.options)
     batch = asyncio.create_task(engine.write_down(window))
     try:
-        await asyncio.to_thread(running.wait, 10)
-        assert (await asyncio.wait_for(engine.hear("base", speech), 20)).code == "en"
+        await asyncio.to_thread(running.wait, 60)
+        assert (await asyncio.wait_for(engine.hear("base", speech), 120)).code == "en"
         assert not batch.done()
     finally:
         go.set()
@@ -105,7 +105,7 @@ async def test_both_pieces_of_a_minute_are_listened_to_at_once(
     engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither waits until the other is answered, and each counts by its length."""
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
     told = {FRAME: [("de", 0.6), ("en", 0.4)], FRAME // 2: [("de", 0.0), ("en", 1.0)]}
 
     def detect(piece: Samples) -> tuple[str, float, list[tuple[str, float]]]:

@@ -15,7 +15,7 @@ from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.running import Running
 from shared.mesh.work import Work
-from shared.topology import Happening, Stage
+from shared.topology import LADDER, Happening, Stage
 from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
 
@@ -93,13 +93,13 @@ async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt(
     """The broker took neither the message for the ladder nor the old one's ack: now it waits for what is left."""
     bench = Bench()
     step = bench.first[0]
-    await bench.run(step, failing(TryLater("busy", 45)))
+    await bench.run(step, failing(TryLater("busy", 900)))
     bench.post.delayed.clear()
     executor = bench.executor(step.stage, failing(AssertionError("must wait")))
     await executor.run(step, threading.Event(), seen=True)
     assert bench.post.looking == [step]
     ((waiting, delay),) = bench.post.delayed
-    assert (waiting, 40 < delay <= 45) == (step, True)
+    assert (waiting, LADDER[0].seconds < delay <= 900) == (step, True)
     assert bench.job.steps[step.key].attempts == 1
     await bench.run(step, usual)
     assert bench.job.steps[step.key].state is StepState.DONE

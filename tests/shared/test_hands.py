@@ -11,6 +11,7 @@ from shared.mesh.appetite import Appetite
 from shared.mesh.hands import Hands
 from shared.mesh.settle import GivenBack
 from shared.topology import Lane, Stage, work_queue
+from tests.fakes.clock import without_waiting
 
 
 class SlowQueue:
@@ -71,6 +72,7 @@ async def test_a_message_that_comes_to_a_consumer_for_what_overtakes_goes_back()
     await hands.take(brought("first"), handle)
 
 
+@without_waiting
 async def test_a_service_that_stops_while_the_broker_is_away_gets_no_consumer_back() -> None:
     """When the broker is back, it would bring steps to a process that is going down."""
     queue = SlowQueue()

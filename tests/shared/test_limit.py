@@ -12,11 +12,11 @@ with time_limit(60), time_limit(0.5):
 """
 ENDS = """
 import time
-from shared.mesh.limit import time_limit
-with time_limit(0.3):
+from shared.mesh.limit import SLACK_SECONDS, time_limit
+with time_limit(1):
     pass
 with time_limit(60):
-    time.sleep(0.6)
+    time.sleep(1 + 1.5 * SLACK_SECONDS)
 """
 
 
@@ -36,5 +36,5 @@ def test_a_hang_in_native_code_ends_the_process_and_says_where() -> None:
 
 
 def test_a_step_that_ends_in_time_is_not_remembered() -> None:
-    """The limit of a step that is over ends nobody later."""
+    """The limit of a step that is over ends nobody later, though the watchdog that was set for it may be late."""
     assert run(ENDS).returncode == 0

@@ -3,12 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 
 import pytest
 
 from shared.mesh.pulse import Pulse
+from tests.fakes.clock import without_waiting
 
-INTERVAL = 0.02
+INTERVAL = 5.0
 
 
 async def refused(_: float) -> None:
@@ -22,18 +24,21 @@ async def unheard(_: float) -> None:
 
 
 @pytest.mark.parametrize("tell", [refused, unheard])
+@without_waiting
 async def test_a_step_beats_on_while_the_broker_is_away(tell: Callable[[float], Awaitable[None]]) -> None:
     """However fast it gets on: otherwise another worker would take it for abandoned, and do it again."""
-    beats, beating = list[float](), asyncio.Event()
+    clock = asyncio.get_running_loop().time
+    beats, at = list[float](), [clock()]
 
     async def beat(fraction: float) -> bool:
         beats.append(fraction)
-        if len(beats) == 4:
-            beating.set()
+        at.append(clock())
         return True
 
-    async with Pulse(beat, tell, threading.Event(), INTERVAL) as pulse, asyncio.timeout(50 * INTERVAL):
-        while not beating.is_set():
-            pulse.progress(len(beats) / 10 + 0.01)
-            await asyncio.sleep(INTERVAL / 4)
-    assert beats[-1] > beats[0]
+    async with asyncio.timeout(30 * INTERVAL), Pulse(beat, tell, threading.Event(), INTERVAL) as pulse:
+        for moment in range(200):
+            pulse.progress(moment / 200 + 0.001)
+            await asyncio.sleep(INTERVAL / 10)
+    assert beats == sorted(set(beats))
+    assert max(later - earlier for earlier, later in pairwise(at)) <= 2.5 * INTERVAL
+    assert at[-1] > 15 * INTERVAL

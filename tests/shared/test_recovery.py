@@ -195,7 +195,7 @@ async def live(chunks: int, pieces: int, choices: list[tuple[int, str]]) -> Worl
     raise AssertionError("the messages never end")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(chunks=st.integers(0, 6), pieces=st.integers(1, 5), choices=Choices)
 def test_every_job_ends_once_whatever_happens_on_the_way(
     chunks: int, pieces: int, choices: list[tuple[int, str]]
@@ -213,7 +213,6 @@ def test_every_job_ends_once_whatever_happens_on_the_way(
     assert job.outbox == ()
 
 
-@settings(max_examples=100, deadline=None)
 @given(chunks=st.integers(1, 6), pieces=st.integers(1, 5), choices=Choices)
 def test_a_completed_job_has_every_chunk_once(chunks: int, pieces: int, choices: list[tuple[int, str]]) -> None:
     """The outputs of a completed job are those of all its chunks, in order, and its voices or a warning."""

@@ -1,4 +1,4 @@
-"""The enhancer, with a pause before its work in which it can be killed in the middle of a step."""
+"""The enhancer, whose first attempt at a job that asks for it only waits: to be killed in the middle of a step."""
 
 import asyncio
 from functools import partial
@@ -14,21 +14,23 @@ from shared.settings import load
 from shared.topology import Stage
 from shared.transcript import Published
 
-PAUSE = 3.0
+HELD = {"held": True}
+"""The metadata of such a job."""
 
 
-async def slowly(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Published:
-    """Say that the work has begun, wait, then do it."""
+async def held(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Published:
+    """Say that the work has begun, wait if that is asked for, then do it."""
     work.progress(0.1)
-    await asyncio.to_thread(work.stop.wait, PAUSE)
+    if work.attempt == 1 and work.job.options.metadata == HELD:
+        await asyncio.to_thread(work.stop.wait)
     work.check()
     return await enhance(work, settings, blobs)
 
 
 def build() -> FastStream:
-    """Return the enhancer's service with the pause."""
+    """Return the enhancer's service."""
     settings = load(EnhancerSettings)
     blobs = ObjectStore(settings.blobs_url)
-    do = partial(slowly, settings=settings, blobs=blobs)
+    do = partial(held, settings=settings, blobs=blobs)
     stand_in = partial(plain, settings=settings, blobs=blobs)
     return stage_service(Stage.ENHANCER, settings, blobs, do, stand_in=stand_in)
