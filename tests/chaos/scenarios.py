@@ -7,12 +7,11 @@ from itertools import accumulate, chain, repeat, takewhile
 from typing import Any
 
 from shared.jobs.states import JobState
-from shared.mesh.serve import CLOSING_SECONDS
 from shared.topology import LADDER, Stage, work_queue
 from tests.chaos import faults
 from tests.chaos.books import Books, balance, open_at_most
 from tests.chaos.boundaries import boundaries
-from tests.chaos.campaign import ENVIRONMENT, Campaign, until
+from tests.chaos.campaign import Campaign, until
 from tests.chaos.cancels import cancels
 from tests.chaos.crashes import database, wiped
 from tests.chaos.engines import SLOW
@@ -27,9 +26,6 @@ from tests.chaos.sleepers import sleepers
 
 PATIENCE = 120.0
 RECOVERY_SECONDS = 60.0
-GONE_SECONDS = 2 * float(ENVIRONMENT["SCRIBE_GRACE"]) + CLOSING_SECONDS
-"""By then a process that was told to end has ended itself, wherever it was."""
-
 OUTAGE_SECONDS = 3_600
 """How long, by the ladder as it is in earnest, the webhooks' endpoint is down."""
 
@@ -156,7 +152,7 @@ async def rolling(campaign: Campaign, size: Size) -> Books:
                 continue
             process.terminate()
             try:
-                async with asyncio.timeout(GONE_SECONDS):
+                async with asyncio.timeout(12):
                     await process.wait()
             except TimeoutError:
                 late += 1
