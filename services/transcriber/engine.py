@@ -22,8 +22,8 @@ from services.transcriber import hints
 from services.transcriber.batching import Batcher
 from services.transcriber.decoding import Hearing
 from services.transcriber.fits import Fits
-from services.transcriber.layouts import fastest, layouts, remembered
-from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
+from services.transcriber.layouts import Layout, fastest, layouts, remembered
+from services.transcriber.loading import BATCH, LoadedModels, Placement
 from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.slack import seconds_behind
@@ -97,11 +97,14 @@ class WhisperEngine:
         width = fits.width()
         layout, *others = layouts(settings, self._placement.device)
         if others:
-            load = partial(self._placement.load, fetched(self._store, usual))
-            layout = fastest(self._file(width), [layout, *others], load, width)
-        self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
+            file = self._file(width)
+            layout = fastest(file, [layout, *others], lambda each: self._loading(each).get(usual), width)
+        self._models = self._loading(layout)
         self._models.get(usual)
         self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
+
+    def _loading(self, layout: Layout) -> LoadedModels:
+        return LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
 
     def _file(self, width: int) -> Path:
         """Return the file for what is found out of this machine with batches of that width."""
