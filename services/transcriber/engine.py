@@ -7,10 +7,11 @@ segments = await engine.write_down(Window(samples, "en", "base", options))
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ FRAME = 30 * SAMPLE_RATE
 EARS = 2
 """Languages heard at once: both pieces of a recording's first minute."""
 
+REMEMBERED = 64
+"""So many languages are remembered: a recording's second chunk may begin before the first one's answer is committed."""
+
 VERSIONS = {"faster-whisper": faster_whisper.__version__, "ctranslate2": ctranslate2.__version__}
 
 
@@ -65,6 +69,7 @@ class WhisperEngine:
         # Not the streams': there a language would wait for whole batches, and a batch for it. CTranslate2 takes its
         # calls between those of a batch, and runs no more of them at once than there are streams.
         self._ears = ThreadPoolExecutor(EARS, "ears")
+        self._heard = OrderedDict[tuple[str, bytes], Language]()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -127,6 +132,14 @@ class WhisperEngine:
         whisper = await self._model(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
+        asked = model, blake2b(speech.data).digest()
+        if asked not in self._heard:
+            self._heard[asked] = await self._listened(whisper, speech)
+            if len(self._heard) > REMEMBERED:
+                self._heard.popitem(last=False)
+        return self._heard[asked]
+
+    async def _listened(self, whisper: Any, speech: Samples) -> Language:
         loop, pieces = asyncio.get_running_loop(), [speech[at : at + FRAME] for at in range(0, len(speech), FRAME)]
         told = await asyncio.gather(*(loop.run_in_executor(self._ears, _languages, whisper, each) for each in pieces))
         heard = defaultdict[str, float](float)
