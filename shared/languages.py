@@ -1,7 +1,4 @@
-"""The languages Whisper's multilingual tokenizer has a token for, by ISO 639 code.
-
-Source: the language tokens of the published Whisper vocabulary; a test compares them with the library's.
-"""
+"""What the mesh knows of languages: those that Whisper has a token for, and how their scripts end a sentence."""
 
 WHISPER_LANGUAGES = frozenset(
     [
@@ -107,3 +104,14 @@ WHISPER_LANGUAGES = frozenset(
         "yue",
     ]
 )
+"""By ISO 639 code. Source: the language tokens of the published Whisper vocabulary; a test compares them."""
+
+SENTENCE_ENDS = tuple(".?!…。？！؟۔।॥։׃።፧။។༎།")  # noqa: RUF001 - other scripts' full stops are what is meant
+"""Also those of Arabic, Urdu, the scripts of India, Armenian, Hebrew, Amharic, Burmese, Khmer and Tibetan."""
+
+CLOSERS = "\"'”’»)]"  # noqa: RUF001 - typographic quotes are what is meant
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a sentence ends with the text, closing quotes and brackets aside."""
+    return text.rstrip().rstrip(CLOSERS).endswith(SENTENCE_ENDS)

@@ -5,9 +5,8 @@ from itertools import groupby
 
 from services.enhancer.settings import EnhancerSettings
 from services.enhancer.speakers import Voices
+from shared.languages import ends_sentence
 from shared.transcript import Paragraph, Segment, Speaker, Turn, Word
-
-SENTENCE_ENDS = tuple(".?!…؟。！？׃")  # noqa: RUF001 - Latin, Arabic, Chinese, Japanese and Hebrew ends
 
 
 def spoken(segments: Iterable[Segment], voices: Voices) -> Iterator[Segment]:
@@ -41,7 +40,7 @@ def paragraphs(segments: Sequence[Segment], settings: EnhancerSettings) -> Itera
 
 
 def _parts(first: Segment, last: Segment, following: Segment, settings: EnhancerSettings) -> bool:
-    long = last.end - first.start > settings.paragraph_seconds and last.text.endswith(SENTENCE_ENDS)
+    long = last.end - first.start > settings.paragraph_seconds and ends_sentence(last.text)
     return long or following.speaker != last.speaker or following.start - last.end > settings.paragraph_pause
 
 

@@ -196,4 +196,5 @@ class Batcher(Generic[R]):
 
     def _put_back(self, batch: list[Item[R]]) -> None:
         self._waiting.put_back(batch)
-        self._wake()
+        for _ in batch:
+            self._wake()

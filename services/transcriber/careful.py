@@ -6,6 +6,7 @@ from typing import Any
 
 from services.transcriber import doubt
 from services.transcriber.ready import Ready, hinted
+from services.transcriber.spelling import spelled
 from services.transcriber.words import segment
 from shared.telemetry import in_engine
 from shared.transcript import Segment
@@ -22,11 +23,11 @@ def careful(ready: Ready) -> tuple[Segment, ...]:
     while temperatures:
         tried.append(_decoded(ready, temperatures))
         if not _loops(ready, tried[-1]):
-            return tuple(map(_segment, tried[-1]))
+            return _text(ready, tried[-1])
         if ready.window.stop.is_set():
             break
         temperatures = _left(temperatures, tried[-1])
-    return tuple(map(_segment, max(tried, key=_sureness)))
+    return _text(ready, max(tried, key=_sureness))
 
 
 def _decoded(ready: Ready, temperatures: Sequence[float]) -> list[Any]:
@@ -78,6 +79,10 @@ def _sureness(parts: Iterable[Any]) -> float:
     return min(float(part.avg_logprob) for part in parts)
 
 
-def _segment(part: Any) -> Segment:
-    words = [asdict(word) for word in part.words or ()]
+def _text(ready: Ready, parts: Iterable[Any]) -> tuple[Segment, ...]:
+    return tuple(_segment(ready, part) for part in parts)
+
+
+def _segment(ready: Ready, part: Any) -> Segment:
+    words = spelled((asdict(word) for word in part.words or ()), ready.tokenizer)
     return segment(part.start, part.end, part.text, words, part.avg_logprob, part.no_speech_prob)

@@ -7,10 +7,11 @@ segments = await engine.write_down(Window(samples, "en", "base", options))
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ from services.transcriber import hints
 from services.transcriber.batching import Batcher
 from services.transcriber.decoding import Hearing
 from services.transcriber.fits import Fits
-from services.transcriber.layouts import fastest, layouts, remembered
-from services.transcriber.loading import BATCH, LoadedModels, Placement, fetched
+from services.transcriber.layouts import Layout, fastest, layouts, remembered
+from services.transcriber.loading import BATCH, LoadedModels, Placement
 from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
 from services.transcriber.slack import seconds_behind
@@ -41,6 +42,9 @@ FRAME = 30 * SAMPLE_RATE
 
 EARS = 2
 """Languages heard at once: both pieces of a recording's first minute."""
+
+REMEMBERED = 64
+"""So many languages are remembered: a recording's second chunk may begin before the first one's answer is committed."""
 
 VERSIONS = {"faster-whisper": faster_whisper.__version__, "ctranslate2": ctranslate2.__version__}
 
@@ -65,6 +69,7 @@ class WhisperEngine:
         # Not the streams': there a language would wait for whole batches, and a batch for it. CTranslate2 takes its
         # calls between those of a batch, and runs no more of them at once than there are streams.
         self._ears = ThreadPoolExecutor(EARS, "ears")
+        self._heard = OrderedDict[tuple[str, bytes], Language]()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -97,11 +102,14 @@ class WhisperEngine:
         width = fits.width()
         layout, *others = layouts(settings, self._placement.device)
         if others:
-            load = partial(self._placement.load, fetched(self._store, usual))
-            layout = fastest(self._file(width), [layout, *others], load, width)
-        self._models = LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
+            file = self._file(width)
+            layout = fastest(file, [layout, *others], lambda each: self._loading(each).get(usual), width)
+        self._models = self._loading(layout)
         self._models.get(usual)
         self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
+
+    def _loading(self, layout: Layout) -> LoadedModels:
+        return LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
 
     def _file(self, width: int) -> Path:
         """Return the file for what is found out of this machine with batches of that width."""
@@ -124,6 +132,14 @@ class WhisperEngine:
         whisper = await self._model(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
+        asked = model, blake2b(speech.data).digest()
+        if asked not in self._heard:
+            self._heard[asked] = await self._listened(whisper, speech)
+            if len(self._heard) > REMEMBERED:
+                self._heard.popitem(last=False)
+        return self._heard[asked]
+
+    async def _listened(self, whisper: Any, speech: Samples) -> Language:
         loop, pieces = asyncio.get_running_loop(), [speech[at : at + FRAME] for at in range(0, len(speech), FRAME)]
         told = await asyncio.gather(*(loop.run_in_executor(self._ears, _languages, whisper, each) for each in pieces))
         heard = defaultdict[str, float](float)

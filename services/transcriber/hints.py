@@ -22,12 +22,21 @@ def fit(options: Options, context: int, count: Count) -> tuple[Options, tuple[st
     to the speech weighs most. Each has half of the room for sure, and what the other leaves.
     """
     room = context // 2 - START_TOKENS
-    hotwords, prompt = options.hotwords or "", options.initial_prompt or ""
+    given = {"hotwords": plain(options.hotwords), "initial_prompt": plain(options.initial_prompt)}
+    hotwords, prompt = given.values()
     own = {"hotwords": first(hotwords, max(room // 2, room - count(prompt)), count)}
     own["initial_prompt"] = last(prompt, room - count(own["hotwords"]), count)
-    cut = [name for name, text in own.items() if text != (getattr(options, name) or "")]
+    cut = [name for name, text in own.items() if text != given[name]]
     warnings = tuple(f"'{name}' was cut: the model takes {room} tokens of hints" for name in cut)
     return options.model_copy(update={name: text or None for name, text in own.items()}), warnings
+
+
+def plain(hint: str | None) -> str:
+    """Return the hint as text alone: in '<|…|>' the tokenizer sees one of Whisper's own signs.
+
+    A start token among them would stand elsewhere than those of the windows that share its call, and all would fail.
+    """
+    return (hint or "").replace("<|", "< |")
 
 
 def first(text: str, room: int, count: Count) -> str:

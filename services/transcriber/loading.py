@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ctranslate2
@@ -54,7 +55,13 @@ class Placement:
         """Return the faster-whisper model in a folder; `layout.streams` threads may call it at once.
 
         On a GPU each has heard something by then: CTranslate2 asks for a kernel or a library only when it computes.
+        Raises FileNotFoundError if there are weights without a tokenizer: faster-whisper would take that of `tiny` from
+        the hub, in which large-v3's tokens, the task's among them, have other numbers (its issue 835).
         """
+        if (Path(path) / "model.bin").is_file() and not (Path(path) / "tokenizer.json").is_file():
+            raise FileNotFoundError(
+                "there is no tokenizer.json; ct2-transformers-converter --copy_files tokenizer.json"
+            )
         whisper = self._read(path, layout)
         if self.device == "cuda":
             rehearse(whisper, layout.streams)
@@ -102,23 +109,24 @@ class LoadedModels:
             return self._loaded.get(name)
 
     def _new(self, name: str) -> Any:
-        path = fetched(self._store, name)
+        path = _fetched(self._store, name)
         with self._looking:
             while len(self._loaded) >= KEPT:
                 self._loaded.popitem(last=False)
         try:
             model = self._load(path)
         except Exception as failure:
-            raise self._unusable(name, failure) from failure
+            raise self._unusable(name, path, failure) from failure
         with self._looking:
             self._loaded[name] = model
         return model
 
-    def _unusable(self, name: str, failure: Exception) -> TryLater | RuntimeError:
+    def _unusable(self, name: str, path: str, failure: Exception) -> TryLater | RuntimeError:
         where = f"model '{name}' on '{self._device}'"
         if too_large(failure):
             return TryLater(f"{where} cannot be used now, it seems for want of memory: {failure!r}", LOAD_AGAIN_SECONDS)
-        return RuntimeError(f"{where} cannot be used (SCRIBE_TRANSCRIBER_DEVICE may name another): {failure!r}")
+        remedy = f"SCRIBE_TRANSCRIBER_DEVICE may name another; if files are damaged or missing, mend or remove {path}"
+        return RuntimeError(f"{where} cannot be used ({remedy}): {failure!r}")
 
 
 def _device(asked: str) -> tuple[str, str | None]:
@@ -135,7 +143,7 @@ def _device(asked: str) -> tuple[str, str | None]:
     return "cpu", lacking
 
 
-def fetched(store: ModelStore, name: str) -> str:
+def _fetched(store: ModelStore, name: str) -> str:
     """Return the folder that the model lies in, fetched if need be; raises as `LoadedModels.get` does."""
     try:
         return str(store.fetch(name))

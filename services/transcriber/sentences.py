@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
+from shared.languages import ends_sentence
 from shared.transcript import Segment, Span, Word
 
 PAUSE_SECONDS = 1.0
-ENDS = tuple(".?!…。？！؟۔।॥։׃")  # noqa: RUF001 - other scripts' full stops are what is meant
-CLOSERS = "\"'”’»)]"  # noqa: RUF001 - typographic quotes are what is meant
 
 
 def sentences(segment: Segment) -> Iterator[Segment]:
@@ -16,15 +15,11 @@ def sentences(segment: Segment) -> Iterator[Segment]:
         return
     run: list[Word] = []
     for word in segment.words:
-        if run and (_ended(run[-1]) or word.start - run[-1].end >= PAUSE_SECONDS):
+        if run and (ends_sentence(run[-1].text) or word.start - run[-1].end >= PAUSE_SECONDS):
             yield _of(run, segment)
             run = []
         run.append(word)
     yield _of(run, segment)
-
-
-def _ended(word: Word) -> bool:
-    return word.text.rstrip().rstrip(CLOSERS).endswith(ENDS)
 
 
 def _of(words: list[Word], segment: Segment) -> Segment:

@@ -12,6 +12,11 @@ from shared.blobs import Blobs
 from shared.mesh.work import Work
 from shared.transcript import SAMPLE_RATE, Chunk, ChunkText, Cut, Redone, Segment, Span
 
+LEAST_SECONDS = 0.1
+"""A window below this is not heard: OpenAI's own service refuses so little. A window that was cut at 30 s may leave a
+rest of a few samples; no word is in it, Whisper writes "Thank you." of it, and fails on less than its 0.02 s.
+"""
+
 
 async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     """Return the text of the step's chunk, in recording seconds.
@@ -72,11 +77,14 @@ def _asked(
 
 
 def _cut(chunk: Chunk, samples: Samples) -> Iterator[tuple[Span, Samples]]:
-    """Yield the chunk's windows, in seconds of the recording and none beyond the last sample, with their sound."""
+    """Yield the chunk's windows, in seconds of the recording and none beyond the last sample, with their sound.
+
+    Those that are too short for a word are left out.
+    """
     for window in chunk.windows:
         start, end = (max(round((at - chunk.start) * SAMPLE_RATE), 0) for at in (window.start, window.end))
         sound = samples[start:end]
-        if len(sound):
+        if len(sound) >= LEAST_SECONDS * SAMPLE_RATE:
             begin = chunk.start + start / SAMPLE_RATE
             yield Span(start=begin, end=min(begin + len(sound) / SAMPLE_RATE, chunk.end)), sound
 

@@ -12,6 +12,7 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_compression_ratio
 
+from services.transcriber.spelling import spelled
 from shared.telemetry import in_engine
 from shared.transcript import Segment, Word
 
@@ -71,9 +72,8 @@ def aligned(whisper: Any, encoded: Any, batch: Sequence[Written]) -> Iterator[Se
         whole: dict[str, Any] = {"seek": 0, "start": 0.0, "end": written.seconds, "tokens": written.tokens}
         stand_in = _Aligned(whisper.frames_per_second, alignment)
         WhisperModel.add_word_timestamps(stand_in, [[whole]], written.tokenizer, None, None, PREPENDED, APPENDED, 0.0)
-        yield segment(
-            whole["start"], whole["end"], written.text, whole["words"], written.log_probability, written.no_speech
-        )
+        words = spelled(whole["words"], written.tokenizer)
+        yield segment(whole["start"], whole["end"], written.text, words, written.log_probability, written.no_speech)
 
 
 def _alignments(whisper: Any, encoded: Any, batch: Sequence[Written]) -> list[list[dict[str, Any]]]:

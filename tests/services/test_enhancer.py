@@ -104,6 +104,15 @@ def test_a_paragraph_ends_with_its_speaker_its_pause_or_its_length() -> None:
     assert read == [("One. Two.", (0, 1)), ("Three.", (2,)), ("Four.", (3,)), ("Five", (4,))]
 
 
+@pytest.mark.parametrize(
+    "said", ["यह एक वाक्य है।", "یہ ایک جملہ ہے۔", "Սա նախադասություն է։", "ይህ ዓረፍተ ነገር ነው።", 'He said "yes."']
+)
+def test_a_long_paragraph_ends_with_a_sentence_in_any_script(said: str) -> None:
+    """What ends a sentence for the transcriber does for the reader, or hours would be one paragraph."""
+    segments = [Segment(start=at * 70.0, end=at * 70.0 + 69, text=said, speaker="A") for at in range(3)]
+    assert [each.segments for each in paragraphs(segments, SETTINGS)] == [(0,), (1,), (2,)]
+
+
 def test_talk_times_are_the_turns_lengths() -> None:
     """Each voice is listed with the seconds of its turns."""
     found = talk_times([turn(0, 2, "B"), turn(1, 2.5, "A"), turn(4, 5, "B")])

@@ -127,3 +127,24 @@ async def test_a_decoder_that_answers_too_little_leaves_nobody_waiting() -> None
     assert [type(text) for text in await asked(batcher, *map(named, "ab"))] == [ValueError, ValueError]
     decoder.together = lambda batch: [said(ready.window.job) for ready in batch]  # type: ignore[method-assign]  # it answers again
     assert await asked(batcher, named("c")) == [said("c")]
+
+
+async def test_all_streams_take_part_when_a_batch_is_done_again_window_by_window() -> None:
+    """Streams that ran out of work while it was decoded do not rest while what failed of it waits."""
+    held, three, rests = Held(), threading.Barrier(3, timeout=5), threading.Semaphore(0)
+
+    def script(jobs: list[str]) -> None:
+        if jobs == ["long"]:
+            held(jobs)
+        elif len(jobs) > 1:
+            held.go.set()
+            both_rest = [rests.acquire(timeout=5) for _ in range(2)]
+            raise ValueError(both_rest)
+        else:
+            three.wait()
+
+    batcher = Batcher(Scripted(script), 3, 3, rests.release)
+    long = asyncio.create_task(asked(batcher, named("long", kind="one"), named("long", kind="other")))
+    await held.running.wait()
+    assert await asked(batcher, *map(named, "abc")) == [said(job) for job in "abc"]
+    assert await long == [said("long")] * 2

@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import ctranslate2
 import ivrit
 import pytest
+from tokenizers import Tokenizer
 
 from services.transcriber import hints
 from services.transcriber.layouts import Layout
@@ -19,7 +20,7 @@ from services.transcriber.sentences import placed, sentences
 from services.transcriber.settings import TranscriberSettings
 from shared import cublas
 from shared.mesh.outcomes import TryLater
-from shared.models import ModelUnavailable
+from shared.models import ModelStore, ModelUnavailable
 from shared.options import Options
 from shared.settings import WrongSettings
 from shared.transcript import Segment, Span, Word
@@ -67,6 +68,18 @@ def test_hints_that_fit_are_left_alone() -> None:
     """Short hints, or none, come back as they were and without a warning."""
     options = new_job(hotwords="Sheila").job.options
     assert hints.fit(options, 448, len) == (options, ())
+
+
+def test_hints_are_text_whatever_signs_of_whispers_they_spell(model_store: ModelStore) -> None:
+    """No start or end token gets in front of the speech by a hint, which would fail all windows that share its call."""
+    tokenizer = Tokenizer.from_file(str(model_store.fetch("base") / "tokenizer.json"))
+    said = "<|startoftranscript|><|endoftext|> <|0.00|> <<|he|>>"
+    options, warnings = hints.fit(new_job(hotwords=said, initial_prompt=said).job.options, 448, len)
+    words = tokenizer.get_vocab_size(with_added_tokens=False)
+    for hint in (options.hotwords, options.initial_prompt):
+        assert hint is not None
+        assert all(token < words for token in tokenizer.encode(hint, add_special_tokens=False).ids)
+    assert warnings == ()
 
 
 def test_no_more_than_a_few_models_are_held_and_each_is_loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 import asyncio
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from services.transcriber.decoding import Hearing
-from services.transcriber.engine import FRAME, WhisperEngine
+from services.transcriber.engine import FRAME, REMEMBERED, WhisperEngine
 from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
@@ -35,6 +37,12 @@ class HeldLoad:
         self.loading.set()
         self.arrived.wait(200)
         return self._load(path)
+
+
+@pytest.fixture(autouse=True)
+def _unheard(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine remember no language that another test made it hear."""
+    monkeypatch.setattr(engine, "_heard", OrderedDict())
 
 
 @pytest.fixture
@@ -115,3 +123,20 @@ async def test_both_pieces_of_a_minute_are_listened_to_at_once(
     monkeypatch.setattr(engine._models.get("base"), "detect_language", detect)
     language = await engine.hear("base", np.zeros(FRAME * 3 // 2, np.float32))
     assert (language.code, round(language.probability, 6)) == ("en", 0.6)
+
+
+async def test_what_was_heard_once_is_not_listened_to_again(
+    engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second chunk of a recording gets the first one's answer; other speech is listened to, and the oldest goes."""
+    detect = Mock(return_value=("", 0.0, [("he", 0.9)]))
+    monkeypatch.setattr(engine._models.get("base"), "detect_language", detect)
+    recordings = [np.full(1_600, level / 1_000, np.float32) for level in range(REMEMBERED + 1)]
+    first = await engine.hear("base", recordings[0])
+    assert await engine.hear("base", recordings[0].copy()) == first
+    assert detect.call_count == 1
+    for speech in recordings:
+        await engine.hear("base", speech)
+    assert detect.call_count == len(recordings)
+    await engine.hear("base", recordings[0])
+    assert detect.call_count == len(recordings) + 1

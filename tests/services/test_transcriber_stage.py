@@ -83,6 +83,15 @@ async def test_windows_beyond_the_audio_are_cut_and_empty_text_is_dropped(blobs:
     assert text.segments == ()
 
 
+async def test_a_window_too_short_for_a_word_is_not_heard(blobs: ObjectStore) -> None:
+    """The rest of a stretch that was cut at 30 s may be a few samples: the model would invent words, or fail."""
+    asked: list[Window] = []
+    spans = Span(start=6.5, end=10.0), Span(start=12.5, end=12.515), Span(start=14.4, end=14.5)
+    text = await transcribe(work(chunk(0, *spans), language="en"), parrot(windows=asked), blobs)
+    assert [round(window.seconds, 3) for window in asked] == [3.5, 0.1]
+    assert [segment.start for segment in text.segments] == [6.5, 14.4]
+
+
 async def test_a_window_is_given_with_all_that_its_text_depends_on(blobs: ObjectStore) -> None:
     """Sound, language, model, options, lane, job, chunk and stop reach the engine, and the step says what it weighs."""
     asked, weights = list[Window](), list[int]()
