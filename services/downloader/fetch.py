@@ -25,6 +25,9 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 LATER = frozenset({408, 425, 429})
 """Statuses below 500 that ask to come again; so does every one from 500 on."""
 
+SAID_LETTERS = 200
+"""Of what a server says: it may say thousands, which nobody reads and no dead letter has room for."""
+
 # Identity, because a length then means bytes of the recording.
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "scribe-mesh"}
 HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
@@ -120,7 +123,7 @@ def _refuse_failure(response: ClientResponse) -> None:
     status = response.status
     if response.ok:
         return
-    said = f"{shown_url(str(response.url))} answers {status} {response.reason or ''}".rstrip()
+    said = f"{shown_url(str(response.url))} answers {status} {_line(response.reason or '')}".rstrip()
     if status in LATER or status >= 500:  # noqa: PLR2004 - HTTP's own border between their fault and ours
         raise TryLater(said, _asked_delay(response.headers.get("Retry-After", "")))
     raise GiveUp(said)
@@ -129,7 +132,13 @@ def _refuse_failure(response: ClientResponse) -> None:
 def _asked_delay(retry_after: str) -> float:
     """Return the seconds that the server asks for, between the ladder's ends; a date counts as not asked."""
     shortest, longest = LADDER[0].seconds, LADDER[-1].seconds
-    return min(max(int(retry_after), shortest), longest) if retry_after.isdecimal() else shortest
+    # Thousands of digits are no number to Python; nine are more than any delay has.
+    return min(max(int(retry_after[:9]), shortest), longest) if retry_after.isdecimal() else shortest
+
+
+def _line(said: str) -> str:
+    """Return the beginning of what a server says in one line; bytes that are no UTF-8 could not be stored."""
+    return " ".join(said[:SAID_LETTERS].encode(errors="replace").decode().split())
 
 
 @contextmanager
@@ -139,11 +148,11 @@ def _plainly(place: str) -> Iterator[None]:
         yield
     except PrivateAddress as refused:
         raise GiveUp(f"{place} may not be fetched: {refused}") from None
-    except InvalidURL:
+    except (InvalidURL, UnicodeError):  # the latter is the resolver's word for a host with a part too long or empty
         raise GiveUp(f"{place} is no address that can be fetched") from None
     except ServerTimeoutError:
         raise TryLater(f"{place} stayed silent for too long; SCRIBE_MAX_IDLE_SECONDS says how long") from None
     except ClientResponseError as garbled:
-        raise TryLater(f"{place} does not answer in HTTP: {garbled.message}") from None
+        raise TryLater(f"{place} does not answer in HTTP: {_line(garbled.message)}") from None
     except ClientError as failure:
-        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {failure}") from None
+        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {_line(str(failure))}") from None

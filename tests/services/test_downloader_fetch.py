@@ -38,6 +38,40 @@ async def test_a_server_that_cannot_be_reached_is_asked_later(tmp_path: Path, ur
     assert "s3cret" not in later.value.reason
 
 
+@pytest.mark.parametrize("host", ["example..org", "a" * 64 + ".org"])
+async def test_a_host_that_can_be_no_name_is_given_up_on(tmp_path: Path, serve: Serve, host: str) -> None:
+    """A slip of the pen, or of a redirect, is no bug to be tried again."""
+    for url in (f"http://{host}/a.wav", await serve(leading_to(f"http://{host}/a.wav"))):
+        with pytest.raises(GiveUp, match="is no address that can be fetched"):
+            await Desk(tmp_path).get(url)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 404 " + b"x" * 8_000 + b"\r\n\r\n",
+        "HTTP/1.1 404 Nicht verfügbar\r\n\r\n".encode("latin-1"),
+        b"HTTP/1.1 503 Busy\r\nRetry-After: " + b"9" * 5_000 + b"\r\n\r\n",
+        b"\xff" * 60_000 + b"\r\n",
+    ],
+)
+async def test_whatever_a_server_says_is_told_in_a_line_that_can_be_stored(tmp_path: Path, answer: bytes) -> None:
+    """No answer makes a reason that is too long for a dead letter or that is no text."""
+
+    async def answering(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises((GiveUp, TryLater)) as told:
+            await Desk(tmp_path).get(f"http://{host}:{port}/a.wav")
+    said = told.value.args[0].encode()
+    assert len(said) < 400
+    assert b"\n" not in said
+
+
 async def test_an_address_that_is_private_is_given_up_on(tmp_path: Path, serve: Serve) -> None:
     """By number or by name, the mesh does not reach into its own network; the setting is named."""
     place = await serve(giving(SAMPLE.read_bytes()))
