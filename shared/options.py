@@ -13,6 +13,10 @@ from shared.languages import WHISPER_LANGUAGES
 from shared.topology import NOTIFIED, Happening
 
 METADATA_BYTES = 2 * 1024
+
+METADATA_DEPTH = 90
+"""MongoDB takes a hundred levels, and in a job's events metadata lie four deep."""
+
 TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 
 Tenant = Annotated[str, Field(pattern=TENANT)]
@@ -116,6 +120,12 @@ class Options(Asked):
     @field_validator("metadata")
     @classmethod
     def _small(cls, metadata: dict[str, Any]) -> dict[str, Any]:
+        if not _storable(metadata, METADATA_DEPTH):
+            raise PydanticCustomError(
+                "metadata",
+                "may hold integers of 64 bits, keys without NUL and {depth} levels; write others as text",
+                {"depth": METADATA_DEPTH},
+            )
         if len(to_json(metadata)) > METADATA_BYTES:
             raise PydanticCustomError("metadata", "is larger than {limit} bytes as JSON", {"limit": METADATA_BYTES})
         return metadata
@@ -128,3 +138,15 @@ class Options(Asked):
         if self.num_speakers is not None and not low <= self.num_speakers <= high:
             raise PydanticCustomError("speakers", "'num_speakers' lies outside 'min_speakers' and 'max_speakers'")
         return self
+
+
+def _storable(value: Any, levels: int) -> bool:
+    """Whether BSON, which is what MongoDB keeps, can hold what was read from JSON."""
+    match value:
+        case dict():
+            return levels > 0 and all("\0" not in key and _storable(each, levels - 1) for key, each in value.items())
+        case list():
+            return levels > 0 and all(_storable(each, levels - 1) for each in value)
+        case int():
+            return -(2**63) <= value < 2**63
+    return True

@@ -1,5 +1,6 @@
 """Messages: what is wrong is named, what is right is kept, and all of it is small."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from shared.events import LETTERS, completed, failed, rejected, told
 from shared.jobs.document import Fact, Facts, Job
 from shared.languages import WHISPER_LANGUAGES
 from shared.messages import FIELD_LETTERS, MOST_ERRORS, Diagnosis, Event, FieldError, StepMessage, Submit
-from shared.options import METADATA_BYTES
+from shared.options import METADATA_BYTES, METADATA_DEPTH
 from shared.topology import EXCHANGES, LADDER, QUEUES, Happening, Lane, Stage, rung_for, work_queue
 from shared.transcript import ChunkText, Segment
 from tests.fakes.jobs import new_job
@@ -54,6 +55,9 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"model": "/etc"}, "model"),
         ({"temperature": [0.0, 2.0]}, "temperature.1"),
         ({"metadata": {"x": "y" * METADATA_BYTES}}, "metadata"),
+        ({"metadata": {"x": [2**63]}}, "metadata"),
+        ({"metadata": {"x": {"a\0b": 1}}}, "metadata"),
+        ({"metadata": {"x": json.loads("[" * METADATA_DEPTH + "]" * METADATA_DEPTH)}}, "metadata"),
         ({"min_speakers": 4, "max_speakers": 2}, ""),
         ({"num_speakers": 9, "max_speakers": 2}, ""),
         ({"webhooks": [{"url": "ftp://example.org"}]}, "webhooks.0.url"),
