@@ -3,6 +3,7 @@
 Keys are made by the mesh alone, never taken from a message without the checks in `shared.options`.
 """
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -56,7 +57,8 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         scheme, _, path = url.partition("://")
-        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if scheme == "file" else from_url(url)
+        self._folder = Path(path) if scheme == "file" else None
+        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
         """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole."""
@@ -94,6 +96,8 @@ class ObjectStore:
 
     async def delete(self, key: str) -> None:
         """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
+        if self._folder is not None:
+            await asyncio.to_thread(_delete_unfinished, self._folder / key)
         inside = [found["path"] async for page in obstore.list(self._store, key) for found in page]
         for path in inside or [key]:
             with suppress(NotFoundError, FileNotFoundError):
@@ -102,3 +106,15 @@ class ObjectStore:
     async def ping(self) -> None:
         """Raise if the store cannot be reached."""
         await obstore.list_with_delimiter_async(self._store)
+
+
+def _delete_unfinished(path: Path) -> None:
+    """Delete what a process left that was killed while it stored: `name#1`, which obstore lists nowhere.
+
+    A folder that held nothing else goes with it; obstore would take it for an object that cannot be deleted.
+    """
+    for unfinished in [*path.parent.glob(f"{path.name}#*"), *path.rglob("*#*")]:
+        unfinished.unlink(missing_ok=True)
+    for folder in sorted([path, *path.rglob("*/")], reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
