@@ -158,6 +158,14 @@ async def test_a_cancel_ends_the_job_and_tells_every_worker(
     assert [order.cancel for order in post.orders] == [said["id"]]
 
 
+async def test_a_job_goes_by_its_id_however_that_is_spelt(take: Callable[..., Any], store: MemoryStore) -> None:
+    """Some languages write a UUID in upper case; what submits a job so can cancel it so."""
+    said = submit(id=str(uuid4()).upper())
+    await take(said)
+    await take({"id": said["id"], "tenant": "acme"}, routing_key=CANCEL_KEY)
+    assert store.jobs[said["id"].lower()].state is JobState.CANCELLED
+
+
 async def test_a_cancel_of_another_tenants_job_finds_nothing(
     take: Callable[..., Any], store: MemoryStore, post: MemoryPost
 ) -> None:
