@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from shared.mesh.outcomes import GiveUp, TryLater
 from tests.fakes.downloader import Answer, Desk, Serve, giving, leading_to
@@ -112,6 +113,23 @@ async def test_redirects_are_followed_up_to_the_limit(tmp_path: Path, serve: Ser
         await Desk(tmp_path, max_redirects=2).get(f"{place}/circle")
 
 
+async def test_an_address_is_sent_as_it_was_given(tmp_path: Path, serve: Serve) -> None:
+    """A server that signed its query, escapes and all, finds it unchanged, also behind a redirect."""
+    signed = "/a%2Fb/%7Eu/talk.wav?file=a%2Fb%20c+d&at=10%3A30&of=%27me%27&sig=x%3D"
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.raw_path)
+        if request.raw_path == "/first":
+            raise web.HTTPFound(URL(signed, encoded=True))
+        return web.Response(body=SAMPLE.read_bytes())
+
+    place = await serve(answer)
+    for path in (signed, "/first", "/שלום.wav?q=a b"):
+        await Desk(tmp_path).get(f"{place}{path}")
+    assert asked == [signed, "/first", signed, "/%D7%A9%D7%9C%D7%95%D7%9D.wav?q=a+b"]
+
+
 async def test_headers_go_to_the_first_origin_only(tmp_path: Path, serve: Serve) -> None:
     """A redirect to another origin does not carry the secret along; the same origin gets it again."""
     seen: list[str | None] = []
@@ -130,7 +148,9 @@ async def test_headers_go_to_the_first_origin_only(tmp_path: Path, serve: Serve)
     assert seen == ["Bearer t0ken", "Bearer t0ken", None]
 
 
-@pytest.mark.parametrize("header", [{"Host": "inner"}, {"X": "a\r\nY: b"}, {"X Y": "a"}, {"Transfer-Encoding": "x"}])
+@pytest.mark.parametrize(
+    "header", [{"Host": "inner"}, {"X": "a\r\nY: b"}, {"X": "a\n"}, {"X Y": "a"}, {"Transfer-Encoding": "x"}]
+)
 async def test_a_header_that_shapes_the_message_is_refused(
     tmp_path: Path, serve: Serve, header: dict[str, str]
 ) -> None:
