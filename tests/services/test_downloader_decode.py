@@ -154,6 +154,14 @@ def test_sound_of_a_shape_that_cannot_be_converted_is_given_up_on(rate: int, cha
         decoded(wav(rate, channels))
 
 
+def test_sound_in_an_unknown_codec_is_given_up_on() -> None:
+    """What FFmpeg has no decoder for is told as that."""
+    unknown = bytearray(wav(RATE, 1))
+    unknown[20:22] = b"\x34\x12"
+    with pytest.raises(GiveUp, match="codec that is not known"):
+        decoded(bytes(unknown))
+
+
 MEASURED = """
 import io, re, sys
 from pathlib import Path
