@@ -102,6 +102,8 @@ class ObjectStore:
 
     async def delete(self, key: str) -> None:
         """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
+        if self._folder is not None:
+            await asyncio.to_thread(_delete_unfinished, self._folder / key)
         inside = [found["path"] async for page in obstore.list(self._store, key) for found in page]
         for path in inside or [key]:
             with suppress(NotFoundError, FileNotFoundError):
@@ -121,3 +123,15 @@ def _kept(folder: Path, key: str) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _delete_unfinished(path: Path) -> None:
+    """Delete what a process left that was killed while it stored: `name#1`, which obstore lists nowhere.
+
+    A folder that held nothing else goes with it; obstore would take it for an object that cannot be deleted.
+    """
+    for unfinished in [*path.parent.glob(f"{path.name}#*"), *path.rglob("*#*")]:
+        unfinished.unlink(missing_ok=True)
+    for folder in sorted([path, *path.rglob("*/")], reverse=True):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

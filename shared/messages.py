@@ -1,13 +1,12 @@
 """The bodies of the messages: JSON, ids rather than payloads, well under 4 KB."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import uuid_utils
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from shared.jobs.document import Fact, Job
@@ -22,21 +21,24 @@ MOST_ERRORS, FIELD_LETTERS = 50, 100
 """What is told of a wrong message: a publisher may have made up all the fields that its length allows."""
 
 
+def _as_stored(job: str) -> str:
+    try:
+        return str(UUID(job))
+    except ValueError:
+        raise PydanticCustomError("uuid", "must be a UUID (version 7 keeps the database in order)") from None
+
+
+JobId = Annotated[str, AfterValidator(_as_stored)]
+"""A UUID in any of its spellings, some languages' own being upper case; jobs are stored in lower case with dashes."""
+
+
 class Submit(Options):
     """The `job.submit` message: a job's identity and its options."""
 
-    id: str
+    id: JobId
     tenant: Tenant = "default"
     priority: Literal["background", "normal", "high", "urgent"] | None = None
     idempotency_key: str | None = Field(None, min_length=1, max_length=200)
-
-    @field_validator("id")
-    @classmethod
-    def _uuid(cls, value: str) -> str:
-        try:
-            return str(UUID(value))
-        except ValueError:
-            raise PydanticCustomError("uuid", "must be a UUID (version 7 keeps the database in order)") from None
 
     def lane(self, amqp_priority: int | None) -> Lane:
         """Return the job's lane: the body's word, else the AMQP property, else normal.
@@ -57,16 +59,8 @@ class Message(BaseModel):
 class Cancel(Message):
     """The `job.cancel` message."""
 
-    id: str = Field(max_length=36)
+    id: JobId
     tenant: Tenant = "default"
-
-    @field_validator("id")
-    @classmethod
-    def _as_stored(cls, value: str) -> str:
-        # What is no UUID names no job, which is intake's to say.
-        with suppress(ValueError):
-            return str(UUID(value))
-        return value
 
 
 class FieldError(Message):

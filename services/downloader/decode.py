@@ -2,6 +2,7 @@
 
 A recording may be a playlist in disguise, and FFmpeg would open what it names. The choice of a single protocol that
 does not exist forbids every address and every file; the recording itself comes from a file object, which needs none.
+FFmpeg decodes a picture of each stream, to learn when it begins; of a cover of 2 MB it could take 2 GB, if it might.
 
 Damage is survived: a packet that cannot be decoded is left out. Gaps in the timestamps become silence, so that the
 times of the samples stay the times of the recording.
@@ -16,7 +17,8 @@ from av.error import FFmpegError
 from services.downloader.track import Sound, Track, Writable
 from shared.mesh.outcomes import GiveUp
 
-NO_PROTOCOL = {"protocol_whitelist": "none"}
+GUARDED = {"protocol_whitelist": "none", "max_pixels": str(2**24)}
+"""Of 5K a picture still has fewer points."""
 
 
 class Readable(Protocol):
@@ -42,7 +44,7 @@ def decode(
     """
     source.seek(0)
     try:
-        container = av.open(source, "r", options=NO_PROTOCOL, metadata_errors="ignore")
+        container = av.open(source, "r", options=GUARDED, metadata_errors="ignore")
     except FFmpegError as unreadable:
         raise GiveUp(f"the recording is in no format that can be read ({unreadable.strerror})") from unreadable
     with container:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urljoin
 
 from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientTimeout, InvalidURL, ServerTimeoutError
-from pydantic_core import PydanticCustomError
 from yarl import URL
 
+from services.downloader.address import http_url, line
 from shared.addresses import AddressGuard, PrivateAddress, guarded_session
 from shared.mesh.outcomes import GiveUp, TryLater
-from shared.options import check_http_url
 from shared.seal import shown_url
 from shared.topology import LADDER
 
@@ -27,8 +27,8 @@ LATER = frozenset({408, 425, 429})
 
 # Identity, because a length then means bytes of the recording.
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "scribe-mesh"}
-HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
-HEADER_VALUE = re.compile(r"^[^\x00-\x08\x0a-\x1f\x7f]*$")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 OURS = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
 """Headers that say how the message itself is built: never taken from a job."""
 
@@ -56,7 +56,7 @@ class Fetcher:
 
         Raises GiveUp for what will not change (refused, not found, private, no such scheme) and TryLater for what may.
         """
-        first = url = _http_url(address, "the source")
+        first = url = http_url(address, "the source")
         timeout = ClientTimeout(total=None, sock_connect=self.idle, sock_read=self.idle)
         async with guarded_session(self.guard) as session:
             for _ in range(self.max_redirects + 1):
@@ -94,25 +94,18 @@ def _onward(response: ClientResponse) -> URL:
     if location is None:
         raise GiveUp(f"{place} answers {response.status} without saying where to go on")
     try:
-        target = response.url.join(URL(location))
+        target = urljoin(str(response.url), location)
     except ValueError:
         raise GiveUp(f"{place} redirects to something that is no address") from None
-    return _http_url(str(target), f"the address that {place} redirects to")
-
-
-def _http_url(address: str, what: str) -> URL:
-    try:
-        return URL(check_http_url(address))
-    except PydanticCustomError as wrong:
-        raise GiveUp(f"{what} ({shown_url(address)}) {wrong.message()}") from None
-    except ValueError:
-        raise GiveUp(f"{what} is no address that can be fetched") from None
+    return http_url(target, f"the address that {place} redirects to")
 
 
 def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if name.lower() in OURS or not HEADER_NAME.match(name) or not HEADER_VALUE.match(value):
-            raise GiveUp(f"the source's header '{name}' cannot be sent; leave it out of the job")
+        if name.lower() in OURS or not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+            raise GiveUp(
+                f"the source's header '{name}' cannot be sent: it is HTTP's own, or holds a line break or the like"
+            )
     return dict(headers)
 
 
@@ -120,7 +113,7 @@ def _refuse_failure(response: ClientResponse) -> None:
     status = response.status
     if response.ok:
         return
-    said = f"{shown_url(str(response.url))} answers {status} {response.reason or ''}".rstrip()
+    said = f"{shown_url(str(response.url))} answers {status} {line(response.reason or '')}".rstrip()
     if status in LATER or status >= 500:  # noqa: PLR2004 - HTTP's own border between their fault and ours
         raise TryLater(said, _asked_delay(response.headers.get("Retry-After", "")))
     raise GiveUp(said)
@@ -129,7 +122,8 @@ def _refuse_failure(response: ClientResponse) -> None:
 def _asked_delay(retry_after: str) -> float:
     """Return the seconds that the server asks for, between the ladder's ends; a date counts as not asked."""
     shortest, longest = LADDER[0].seconds, LADDER[-1].seconds
-    return min(max(int(retry_after), shortest), longest) if retry_after.isdecimal() else shortest
+    # Thousands of digits are no number to Python; nine are more than any delay has.
+    return min(max(int(retry_after[:9]), shortest), longest) if retry_after.isdecimal() else shortest
 
 
 @contextmanager
@@ -144,6 +138,6 @@ def _plainly(place: str) -> Iterator[None]:
     except ServerTimeoutError:
         raise TryLater(f"{place} stayed silent for too long; SCRIBE_MAX_IDLE_SECONDS says how long") from None
     except ClientResponseError as garbled:
-        raise TryLater(f"{place} does not answer in HTTP: {garbled.message}") from None
+        raise TryLater(f"{place} does not answer in HTTP: {line(garbled.message)}") from None
     except ClientError as failure:
-        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {failure}") from None
+        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {line(str(failure))}") from None

@@ -50,17 +50,21 @@ class Track:
     def __init__(self, container: InputContainer, pcm: Writable, longest: float) -> None:
         self._container, self._pcm, self._longest = container, pcm, longest
         self._stream: AudioStream = container.streams.audio[0]
-        self._converter = Converter(self._write)
+        self._converter = Converter(self._write, self._leave_out)
         # The clock of all streams, so that sound that sets in later than the picture keeps its place.
         self._zero = None if container.start_time is None else round(container.start_time * SAMPLE_RATE / av.time_base)
-        self._samples = 0
-        self._damaged: list[float] = []
+        self._samples = self._filled = 0
+        self._damaged, self._first_damaged = 0, 0.0
         self._ended: float | None = None
 
     def packets(self) -> "Iterator[Packet[Any]]":
         """Yield the stream's packets up to the end or to where the container can no longer be read."""
         try:
             yield from self._container.demux(self._stream)
+        except IndexError:
+            # Formats such as FLV and MPEG-TS name no streams beforehand. At the end, when this stream's last packet has
+            # been given, PyAV may look for one that has come on the way, and does not know of it.
+            return
         except FFmpegError:
             self._converter.drain()
             self._ended = self._seconds
@@ -74,18 +78,31 @@ class Track:
                     self._converter.take(frame)
         except FFmpegError:
             self._converter.drain()
-            self._damaged.append(self._seconds)
+            self._leave_out()
 
     def finish(self) -> Sound:
         """Write what is still held and return the whole; raise GiveUp if there is none."""
         self._converter.finish()
-        if not self._samples:
-            raise GiveUp("the recording has an audio stream, but nothing of it can be decoded")
+        if self._samples == self._filled:
+            raise GiveUp(
+                f"the recording has an audio stream ({self._kind}), but nothing of it can be decoded "
+                "and mixed down to one channel"
+            )
         return Sound(self._samples, tuple(self._warnings()))
+
+    @property
+    def _kind(self) -> str:
+        if self._stream.codec_context is None:
+            return "in a codec that is not known"
+        return f"{self._stream.codec_context.name}, {self._stream.layout.name}, {self._stream.sample_rate} Hz"
 
     @property
     def _seconds(self) -> float:
         return self._samples / SAMPLE_RATE
+
+    def _leave_out(self) -> None:
+        self._first_damaged = self._first_damaged if self._damaged else self._seconds
+        self._damaged += 1
 
     def _keep_time(self, frame: AudioFrame) -> None:
         if frame.time is None:
@@ -97,6 +114,7 @@ class Track:
         missing = 0 if self._zero is None else at - self._zero - self._samples
         if missing in GAP:
             self._write(bytes(missing * SAMPLE_BYTES))
+            self._filled += missing
         elif self._zero is None or abs(missing) >= GAP.stop:
             self._zero = at - self._samples
 
@@ -108,7 +126,7 @@ class Track:
 
     def _warnings(self) -> Iterator[str]:
         if self._damaged:
-            yield f"{len(self._damaged)} damaged pieces were left out, the first at {self._damaged[0]:.1f} s"
+            yield f"{self._damaged} damaged pieces were left out, the first at {self._first_damaged:.1f} s"
         if self._ended is not None:
             yield f"the recording is damaged: nothing after {self._ended:.1f} s can be read"
         stated = self._stated()

@@ -3,17 +3,19 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.clock import now
 from shared.jobs.document import Job
 from shared.jobs.states import JobState
 from shared.messages import SUBMIT_BYTES, Cancel, FieldError, Submit
-from shared.options import Options, Source
+from shared.options import Options, Source, Tenant
 
 ID_LETTERS = 36
 """Of an id that is told though it is none: a UUID has as many, and more would not fit into an AMQP message's name."""
+
+TENANT: TypeAdapter[str] = TypeAdapter(Tenant)
 
 T = TypeVar("T")
 
@@ -86,7 +88,7 @@ def _read(body: bytes, validate: Callable[[Any], T]) -> T:
 def _who(said: dict[str, Any]) -> tuple[str | None, str]:
     job = said.get("id")
     try:
-        tenant = Cancel.model_validate({"id": "", "tenant": said.get("tenant", "default")}).tenant
+        tenant = TENANT.validate_python(said.get("tenant", "default"))
     except ValidationError:
         tenant = "unknown"
     return (job[:ID_LETTERS] if isinstance(job, str) else None), tenant

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
+from yarl import URL
 
 from shared.mesh.outcomes import GiveUp, TryLater
 from tests.fakes.downloader import Answer, Desk, Serve, giving, leading_to
@@ -36,6 +37,39 @@ async def test_a_server_that_cannot_be_reached_is_asked_later(tmp_path: Path, ur
     with pytest.raises(TryLater, match="could not be fetched") as later:
         await Desk(tmp_path).get(url)
     assert "s3cret" not in later.value.reason
+
+
+@pytest.mark.parametrize("host", ["example..org", "a" * 64 + ".org"])
+async def test_a_host_that_can_be_no_name_is_given_up_on(tmp_path: Path, serve: Serve, host: str) -> None:
+    """A redirect to it is no bug to be tried again; a job's own address is refused when it is submitted."""
+    with pytest.raises(GiveUp, match="redirects to .* is no address that can be asked"):
+        await Desk(tmp_path).get(await serve(leading_to(f"http://{host}/a.wav")))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 404 " + b"x" * 8_000 + b"\r\n\r\n",
+        "HTTP/1.1 404 Nicht verfügbar\r\n\r\n".encode("latin-1"),
+        b"HTTP/1.1 503 Busy\r\nRetry-After: " + b"9" * 5_000 + b"\r\n\r\n",
+        b"\xff" * 60_000 + b"\r\n",
+    ],
+)
+async def test_whatever_a_server_says_is_told_in_a_line_that_can_be_stored(tmp_path: Path, answer: bytes) -> None:
+    """No answer makes a reason that is too long for a dead letter or that is no text."""
+
+    async def answering(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        with pytest.raises((GiveUp, TryLater)) as told:
+            await Desk(tmp_path).get(f"http://{host}:{port}/a.wav")
+    said = told.value.args[0].encode()
+    assert len(said) < 400
+    assert b"\n" not in said
 
 
 async def test_an_address_that_is_private_is_given_up_on(tmp_path: Path, serve: Serve) -> None:
@@ -78,6 +112,23 @@ async def test_redirects_are_followed_up_to_the_limit(tmp_path: Path, serve: Ser
         await Desk(tmp_path, max_redirects=2).get(f"{place}/circle")
 
 
+async def test_an_address_is_sent_as_it_was_given(tmp_path: Path, serve: Serve) -> None:
+    """A server that signed its query, escapes and all, finds it unchanged, also behind a redirect."""
+    signed = "/a%2Fb/%7Eu/talk.wav?file=a%2Fb%20c+d&at=10%3A30&of=%27me%27&sig=x%3D"
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.raw_path)
+        if request.raw_path == "/first":
+            raise web.HTTPFound(URL(signed, encoded=True))
+        return web.Response(body=SAMPLE.read_bytes())
+
+    place = await serve(answer)
+    for path in (signed, "/first", "/שלום.wav?q=a b"):
+        await Desk(tmp_path).get(f"{place}{path}")
+    assert asked == [signed, "/first", signed, "/%D7%A9%D7%9C%D7%95%D7%9D.wav?q=a+b"]
+
+
 async def test_headers_go_to_the_first_origin_only(tmp_path: Path, serve: Serve) -> None:
     """A redirect to another origin does not carry the secret along; the same origin gets it again."""
     seen: list[str | None] = []
@@ -96,7 +147,9 @@ async def test_headers_go_to_the_first_origin_only(tmp_path: Path, serve: Serve)
     assert seen == ["Bearer t0ken", "Bearer t0ken", None]
 
 
-@pytest.mark.parametrize("header", [{"Host": "inner"}, {"X": "a\r\nY: b"}, {"X Y": "a"}, {"Transfer-Encoding": "x"}])
+@pytest.mark.parametrize(
+    "header", [{"Host": "inner"}, {"X": "a\r\nY: b"}, {"X": "a\n"}, {"X Y": "a"}, {"Transfer-Encoding": "x"}]
+)
 async def test_a_header_that_shapes_the_message_is_refused(
     tmp_path: Path, serve: Serve, header: dict[str, str]
 ) -> None:

@@ -1,12 +1,28 @@
-"""What the object store promises of a local folder."""
+"""The object store: what is stored in a folder stays, and what is deleted leaves nothing behind."""
 
+import asyncio
 import os
+import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from shared.blobs import ObjectStore
+
+KILLED = """
+import asyncio, os, signal, sys
+from shared.blobs import PART_BYTES, PARTS, ObjectStore
+
+async def pieces():
+    for _ in range(2 * PARTS):
+        yield bytes(PART_BYTES)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(ObjectStore(sys.argv[1]).put("jobs/acme/17/original", pieces()))
+"""
+"""A process that is killed while it stores a recording."""
 
 
 async def _pieces() -> AsyncIterator[bytes]:
@@ -30,3 +46,21 @@ async def test_what_is_stored_in_a_folder_is_on_the_disk_with_the_way_to_it(
     whole = {path: tmp_path / path for path in ("uploads/default/a.wav", "uploads/default", "uploads", "")}
     assert set(synced) == {str(path).rstrip("/") for path in whole.values()}
     assert synced[str(whole["uploads/default/a.wav"])] == len(b"of a recording")
+
+
+def files(folder: Path) -> list[str]:
+    """Return the files inside, as keys."""
+    return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("deleted", ["jobs/acme/17", "jobs/acme/17/original"])
+async def test_what_a_killed_process_had_half_stored_is_deleted_too(tmp_path: Path, deleted: str) -> None:
+    """A job that is forgotten leaves nothing of its recording, nor does an object; what is beside them stays."""
+    url = f"file://{tmp_path}"
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, url)
+    assert await killed.wait() == -signal.SIGKILL
+    assert [key.partition("#")[0] for key in files(tmp_path)] == ["jobs/acme/17/original"]
+    blobs = ObjectStore(url)
+    await blobs.put("jobs/acme/170/original", b"another's")
+    await blobs.delete(deleted)
+    assert files(tmp_path) == ["jobs/acme/170/original"]
