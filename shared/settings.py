@@ -5,6 +5,8 @@ Each service has one frozen subclass of `Settings`; a wrong value stops the star
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -71,6 +73,27 @@ def load(kind: type[S]) -> S:
         named = (("_".join(str(at) for at in error["loc"]), error["msg"]) for error in wrong.errors())
         lines = [f"{PREFIX}{name.upper()}: {what}" for name, what in named]
         raise WrongSettings("\n  ".join(["wrong settings:", *lines])) from None
+
+
+BROKER = ("AMQP_URL", "start the broker, or name another, or another user")
+DATABASE = ("MONGO_URL", "start the database, or name another")
+STORE = ("BLOBS_URL", "name a folder or a store that this process may use")
+HEALTH = ("HEALTH_PORT", "name another, or 0 for any that is free")
+"""What a process stands on: the variable that names it, and what to do if it cannot be used."""
+
+
+class Unusable(Exception):
+    """What a variable names cannot be used: the message names the variable, says why, and what to do."""
+
+
+@contextmanager
+def naming(variable: str, remedy: str) -> Iterator[None]:
+    """Raise Unusable, which names the variable, for whatever goes wrong inside the block with what that stands for."""
+    try:
+        yield
+    except Exception as problem:
+        why = next(iter(str(problem).splitlines()), "")
+        raise Unusable(f"{PREFIX}{variable}: {type(problem).__name__}: {why}; {remedy}") from problem
 
 
 def worker_name(service: str) -> str:

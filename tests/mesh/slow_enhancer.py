@@ -10,7 +10,7 @@ from services.enhancer.stage import enhance, plain
 from shared.blobs import Blobs, ObjectStore
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Stage
 from shared.transcript import Published
 
@@ -27,7 +27,7 @@ async def slowly(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Publis
 
 def build() -> FastStream:
     """Return the enhancer's service with the pause."""
-    settings = load(EnhancerSettings)
+    settings = begin(Stage.ENHANCER, EnhancerSettings)
     blobs = ObjectStore(settings.blobs_url)
     do = partial(slowly, settings=settings, blobs=blobs)
     stand_in = partial(plain, settings=settings, blobs=blobs)
