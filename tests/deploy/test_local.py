@@ -11,9 +11,10 @@ from typing import Any
 
 import aio_pika
 import pytest
+from dotenv import dotenv_values
 from pymongo import AsyncMongoClient, monitoring
 
-from deploy.local.child import free_port
+from deploy.local.child import LINE_BYTES, free_port
 from deploy.local.faults import CannotRun
 from deploy.local.keeper import Keeper
 from deploy.local.mongo import Database, answers
@@ -194,6 +195,24 @@ async def test_a_mesh_scales_restarts_what_crashed_and_stops_everything(tmp_path
 
 
 @pytest.mark.broker
+async def test_a_shell_and_the_command_read_the_addresses_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one with an ampersand, and a folder with a blank in its name."""
+    url = "mongodb://127.0.0.1:1/?directConnection=true&appName=ours"
+    monkeypatch.setenv("SCRIBE_MONGO_URL", url)
+    monkeypatch.setenv("SCRIBE_AMQP_URL", "amqp://127.0.0.1:1/")
+    home = tmp_path / "two words"
+    async with LocalMesh(home, commands={}) as mesh:
+        file = home / "running.env"
+        shell = ("/bin/sh", "-ec", '. "$1"; echo "$SCRIBE_MONGO_URL $SCRIBE_BLOBS_URL"', "sh", str(file))
+        process = await asyncio.create_subprocess_exec(*shell, stdout=asyncio.subprocess.PIPE)
+        told, _ = await process.communicate()
+        assert dotenv_values(file) == mesh.environment
+    assert told.decode() == f"{url} file://{home}/blobs\n"
+
+
+@pytest.mark.broker
 async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
     """Waiting ends early, and with the reason, when a process keeps ending."""
     commands = {"broken": (sys.executable, "-c", "raise SystemExit('no such key')")}
@@ -212,6 +231,24 @@ async def test_a_process_that_ignores_the_request_to_end_is_killed() -> None:
     assert keeper.process
     await keeper.stop(0.2)
     assert keeper.process.returncode == -signal.SIGKILL
+
+
+async def test_a_line_longer_than_any_ends_neither_the_process_nor_its_other_lines() -> None:
+    """Unread, a process stands still once its pipe is full, and looks alive."""
+    lines, heard = list[str](), asyncio.Event()
+
+    def say(_: str, line: str) -> None:
+        lines.append(line)
+        heard.set()
+
+    words = f"import time; print('x' * {2 * LINE_BYTES}); print('and on', flush=True); time.sleep(60)"
+    keeper = Keeper("wordy", (sys.executable, "-c", words), {}, 0, say)
+    keeper.start()
+    try:
+        await until(lambda: "and on" in lines, heard)
+    finally:
+        await keeper.stop(0.2)
+    assert any("left out" in line for line in lines)
 
 
 async def test_an_unknown_service_is_named(tmp_path: Path) -> None:
