@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SCRIBE_"
@@ -51,6 +52,17 @@ class Settings(BaseSettings):
     window: int = Field(4, ge=1, le=64)
     step_limit: float = Field(1_800.0, gt=0)
     grace: float = Field(30.0, gt=0)
+
+    @field_validator("heartbeat_lost")
+    @classmethod
+    def _leaves_room(cls, lost: float, known: ValidationInfo) -> float:
+        # Each step at work would be taken for abandoned between two of its beats, and begun by another worker.
+        beat = known.data.get("heartbeat", 0.0)
+        if lost < 2 * beat:
+            raise PydanticCustomError(
+                "heartbeat", "must be at least twice SCRIBE_HEARTBEAT, which is {beat}", {"beat": f"{beat:g}"}
+            )
+        return lost
 
     @property
     def models_cache(self) -> Path:
