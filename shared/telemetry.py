@@ -11,11 +11,15 @@ from types import TracebackType
 from typing import Any, TypeGuard
 
 from prometheus_client import Counter, Gauge, Histogram
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from shared.settings import S, load
 
 log = logging.getLogger(__name__)
+
+NO_FIELDS = [*RESERVED_ATTRS, "color_message"]
+"""What a record holds besides fields; the last is a server's message once more, for terminals."""
 
 _context: ContextVar[dict[str, Any] | None] = ContextVar("scribe_log_context", default=None)
 
@@ -75,7 +79,8 @@ def log_as_json(service: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stdout)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    handler.setFormatter(JsonFormatter(form, rename_fields=names, static_fields={"service": service}))
+    said = {"service": service}
+    handler.setFormatter(JsonFormatter(form, rename_fields=names, static_fields=said, reserved_attrs=NO_FIELDS))
     handler.addFilter(_Context())
     _take_over()
     root = logging.getLogger()

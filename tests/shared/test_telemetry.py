@@ -20,7 +20,7 @@ from shared.settings import Settings
 from shared.telemetry import begin, logged_as
 begin("talker", Settings)
 with logged_as(job="a-1"):
-    logging.getLogger("ours").info("done")
+    logging.getLogger("ours").info("done", extra={"color_message": "in colour"})
 library.warning("on a stream of its own")
 warnings.warn("old")
 thread = threading.Thread(target=lambda: {}["in a thread"])
@@ -50,6 +50,7 @@ def test_every_line_of_a_process_is_one_json_object() -> None:
     assert [each["level"] for each in lines] == ["INFO", "WARNING", "WARNING", "CRITICAL", "CRITICAL"]
     assert {each["service"] for each in lines} == {"talker"}
     assert (lines[0]["job"], lines[1]["logger"]) == ("a-1", "library")
+    assert "color_message" not in lines[0]
     assert "old" in lines[2]["message"]
     assert "in a thread" in lines[3]["message"]
     assert "ValueError: two\nrows" in lines[4]["exc_info"]
