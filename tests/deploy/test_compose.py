@@ -160,29 +160,6 @@ def test_a_service_is_given_its_own_settings_and_no_others(
     assert str(settings.blobs_url) == f"file://{blocks[name]['volumes'][0].partition(':')[2]}"
 
 
-@pytest.mark.parametrize("name", sorted(OURS))
-def test_a_variable_for_all_does_not_take_a_services_own_default(name: str, blocks: dict[str, dict[str, Any]]) -> None:
-    """Webhooks are tried for hours and downloads take them: a number that suits the other stages would end that."""
-    fields = settings_of(name).model_fields
-    passed = [key.removeprefix(PREFIX).lower() for key, value in blocks[name]["environment"].items() if value is None]
-    shared = Settings.model_fields
-    assert not [each for each in passed if each in shared and fields[each].default != shared[each].default]
-
-
-def test_a_container_is_made_anew_when_what_its_configs_say_changes() -> None:
-    """Compose compares a service's own block: a new password would otherwise be known to all but the broker."""
-    content = read(COMPOSE)
-    for block in content["services"].values():
-        used = [content["configs"][each["source"]]["content"] for each in block.get("configs", ())]
-        names = {found[1] for each in used for found in REQUIRED.finditer(each)}
-        assert names <= {found[1] for found in REQUIRED.finditer(str(block.get("environment")))}
-
-
-def test_no_containers_log_grows_without_end(blocks: dict[str, dict[str, Any]]) -> None:
-    """Docker's own default keeps everything, until the disk that database and broker share is full."""
-    assert all({"max-size", "max-file"} <= {*block["logging"]["options"]} for block in blocks.values())
-
-
 def test_the_example_names_exactly_what_compose_asks_for(dotenv: dict[str, str]) -> None:
     """No name is missing, none is there for nothing, and every one has a command that makes its value."""
     names = re.findall(r"^(\w+)=", EXAMPLE.read_text(), re.MULTILINE)

@@ -14,9 +14,8 @@ import pytest
 from dotenv import dotenv_values
 from pymongo import AsyncMongoClient, monitoring
 
-from deploy.local.child import LINE_BYTES, free_port
+from deploy.local.child import free_port
 from deploy.local.faults import CannotRun
-from deploy.local.keeper import Keeper
 from deploy.local.mongo import Database, answers
 from deploy.local.parts import LocalParts
 from deploy.local.rabbitmq import Broker
@@ -161,6 +160,19 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
 
 
 @pytest.mark.broker
+@pytest.mark.parametrize(("part", "named"), [("broker", "RabbitMQ"), ("database", "the database")])
+async def test_a_part_that_ends_by_itself_is_noticed(tmp_path: Path, part: str, named: str) -> None:
+    """Nobody starts it again here, and services without it would look alive for ever."""
+    async with LocalParts(tmp_path) as parts, asyncio.timeout(30):
+        noticed = asyncio.create_task(parts.last())
+        await asyncio.sleep(0)
+        assert not noticed.done()
+        os.kill(getattr(parts, part).pid, signal.SIGKILL)
+        with pytest.raises(CannotRun, match=f"{named} ended by itself; its log is "):
+            await noticed
+
+
+@pytest.mark.broker
 async def test_a_home_is_used_once_at_a_time(tmp_path: Path) -> None:
     """A second mesh on the same data is refused, because two brokers would ruin it."""
     async with LocalParts(tmp_path):
@@ -219,36 +231,6 @@ async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path
     async with LocalMesh(tmp_path, commands=commands, say=lambda *_: None) as mesh:
         with pytest.raises(CannotRun, match=r"(?s)broken does not start.*no such key"):
             await mesh.wait_ready(60)
-
-
-async def test_a_process_that_ignores_the_request_to_end_is_killed() -> None:
-    """The grace has an end."""
-    heard = asyncio.Event()
-    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    keeper = Keeper("deaf", (sys.executable, "-c", deaf), {}, 0, lambda *_: heard.set())
-    keeper.start()
-    await heard.wait()
-    assert keeper.process
-    await keeper.stop(0.2)
-    assert keeper.process.returncode == -signal.SIGKILL
-
-
-async def test_a_line_longer_than_any_ends_neither_the_process_nor_its_other_lines() -> None:
-    """Unread, a process stands still once its pipe is full, and looks alive."""
-    lines, heard = list[str](), asyncio.Event()
-
-    def say(_: str, line: str) -> None:
-        lines.append(line)
-        heard.set()
-
-    words = f"import time; print('x' * {2 * LINE_BYTES}); print('and on', flush=True); time.sleep(60)"
-    keeper = Keeper("wordy", (sys.executable, "-c", words), {}, 0, say)
-    keeper.start()
-    try:
-        await until(lambda: "and on" in lines, heard)
-    finally:
-        await keeper.stop(0.2)
-    assert any("left out" in line for line in lines)
 
 
 async def test_an_unknown_service_is_named(tmp_path: Path) -> None:
