@@ -14,6 +14,8 @@ import obstore
 from obstore.exceptions import NotFoundError
 from obstore.store import LocalStore, from_url
 
+from shared.settings import STORE, naming
+
 PART_BYTES = 8 * 1024 * 1024
 
 PARTS = 3
@@ -54,12 +56,16 @@ class Blobs(Protocol):
 
 
 class ObjectStore:
-    """Blobs in a local folder or any store that a URL names (file://, s3://, gs://, az://, memory://)."""
+    """Blobs in a local folder or any store that a URL names (file://, s3://, gs://, az://, memory://).
+
+    Raises Unusable if the folder cannot be made, or for what is no store's address.
+    """
 
     def __init__(self, url: str) -> None:
         scheme, _, path = url.partition("://")
         self._folder = Path(path) if scheme == "file" else None
-        self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
+        with naming(*STORE):
+            self._store = LocalStore(path, mkdir=True, automatic_cleanup=True) if self._folder else from_url(url)
 
     async def put(self, key: str, data: bytes | AsyncIterable[bytes] | Path) -> None:
         """Store `data` whole under `key`, replacing what was there; a stream goes up in parts, never held whole.

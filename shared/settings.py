@@ -5,11 +5,14 @@ Each service has one frozen subclass of `Settings`; a wrong value stops the star
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SCRIBE_"
@@ -50,6 +53,17 @@ class Settings(BaseSettings):
     step_limit: float = Field(1_800.0, gt=0)
     grace: float = Field(30.0, gt=0)
 
+    @field_validator("heartbeat_lost")
+    @classmethod
+    def _leaves_room(cls, lost: float, known: ValidationInfo) -> float:
+        # Each step at work would be taken for abandoned between two of its beats, and begun by another worker.
+        beat = known.data.get("heartbeat", 0.0)
+        if lost < 2 * beat:
+            raise PydanticCustomError(
+                "heartbeat", "must be at least twice SCRIBE_HEARTBEAT, which is {beat}", {"beat": f"{beat:g}"}
+            )
+        return lost
+
     @property
     def models_cache(self) -> Path:
         """The folder that fetched models stay in."""
@@ -71,6 +85,27 @@ def load(kind: type[S]) -> S:
         named = (("_".join(str(at) for at in error["loc"]), error["msg"]) for error in wrong.errors())
         lines = [f"{PREFIX}{name.upper()}: {what}" for name, what in named]
         raise WrongSettings("\n  ".join(["wrong settings:", *lines])) from None
+
+
+BROKER = ("AMQP_URL", "start the broker, or name another, or another user")
+DATABASE = ("MONGO_URL", "start the database, or name another")
+STORE = ("BLOBS_URL", "name a folder or a store that this process may use")
+HEALTH = ("HEALTH_PORT", "name another, or 0 for any that is free")
+"""What a process stands on: the variable that names it, and what to do if it cannot be used."""
+
+
+class Unusable(Exception):
+    """What a variable names cannot be used: the message names the variable, says why, and what to do."""
+
+
+@contextmanager
+def naming(variable: str, remedy: str) -> Iterator[None]:
+    """Raise Unusable, which names the variable, for whatever goes wrong inside the block with what that stands for."""
+    try:
+        yield
+    except Exception as problem:
+        why = next(iter(str(problem).splitlines()), "")
+        raise Unusable(f"{PREFIX}{variable}: {type(problem).__name__}: {why}; {remedy}") from problem
 
 
 def worker_name(service: str) -> str:

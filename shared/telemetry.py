@@ -2,14 +2,24 @@
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeGuard
 
 from prometheus_client import Counter, Gauge, Histogram
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
+
+from shared.settings import S, load
+
+log = logging.getLogger(__name__)
+
+NO_FIELDS = [*RESERVED_ATTRS, "color_message"]
+"""What a record holds besides fields; the last is a server's message once more, for terminals."""
 
 _context: ContextVar[dict[str, Any] | None] = ContextVar("scribe_log_context", default=None)
 
@@ -51,16 +61,52 @@ class _Context(logging.Filter):
         return True
 
 
+def begin(service: str, kind: type[S]) -> S:
+    """Return the service's settings from the environment; from here on, all that the process says is JSON lines.
+
+    Raises WrongSettings naming each wrong variable.
+    """
+    settings = load(kind)
+    log_as_json(service, settings.log_level)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    return settings
+
+
 def log_as_json(service: str, level: str) -> None:
     """Send every log line of this process to standard output as one JSON object."""
     handler = logging.StreamHandler(sys.stdout)
     names = {"asctime": "time", "levelname": "level", "name": "logger"}
     form = "%(asctime)s %(levelname)s %(name)s %(message)s"
-    handler.setFormatter(JsonFormatter(form, rename_fields=names, static_fields={"service": service}))
+    said = {"service": service}
+    handler.setFormatter(JsonFormatter(form, rename_fields=names, static_fields=said, reserved_attrs=NO_FIELDS))
     handler.addFilter(_Context())
+    _take_over()
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
+
+
+def _take_over() -> None:
+    """Take the streams from loggers that write lines of their own: libraries and servers set them up when imported."""
+    for logger in filter(_is_logger, logging.root.manager.loggerDict.values()):
+        own = [each for each in logger.handlers if _writes(each)]
+        if own:
+            logger.handlers = [each for each in logger.handlers if each not in own]
+            logger.propagate = True
+
+
+def _is_logger(known: logging.Logger | logging.PlaceHolder) -> TypeGuard[logging.Logger]:
+    return isinstance(known, logging.Logger)
+
+
+def _writes(handler: logging.Handler) -> bool:
+    return type(handler) is logging.StreamHandler  # those derived from it write to files
+
+
+def _uncaught(kind: type[BaseException], problem: BaseException | None, where: TracebackType | None) -> None:
+    log.critical("nobody caught %s: %s", kind.__name__, problem, exc_info=(kind, problem or kind(), where))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from asyncio import StreamReader
 from asyncio.subprocess import Process
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,7 @@ class Keeper:
 
     async def _pass_on(self, process: Process) -> None:
         assert process.stdout is not None  # noqa: S101 - it was started without a log file
-        async for line in process.stdout:
+        while line := await _line(process.stdout):
             text = line.decode(errors="replace").rstrip()
             self.last.append(text)
             self._say(self.name, text)
@@ -81,3 +82,11 @@ class Keeper:
         self._say(self.name, f"{self.name} {how} after {lasted:.1f} s; it starts again in {delay:.1f} s")
         self.spoke.set()
         await asyncio.sleep(delay)
+
+
+async def _line(out: StreamReader) -> bytes:
+    """Return the next line, or nothing at the end; of one that is longer than `child.LINE_BYTES`, that it was."""
+    try:
+        return await out.readline()
+    except ValueError:  # the reader has dropped what it held of it
+        return b"(a part of a line that is too long was left out)\n"

@@ -58,6 +58,12 @@ class Database:
             self._server.kill()
             await self._server.wait()
 
+    async def ended(self) -> None:
+        """Raise CannotRun, with the log's last lines, once the server that was started has ended."""
+        if self._server is not None:
+            await self._server.wait()
+        raise CannotRun(f"the database ended by itself; its log is {self._log} and ends:\n{child.tail(self._log)}")
+
     @property
     def _log(self) -> Path:
         return self._home / "database.log"

@@ -1,5 +1,6 @@
 """What services need to run: a broker, a database, a folder for blobs, a cache and keys; no service."""
 
+import asyncio
 import fcntl
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -52,6 +53,16 @@ class LocalParts:
 
     async def __aexit__(self, *_: object) -> None:
         await self._open.aclose()
+
+    async def last(self) -> None:
+        """Wait for as long as the parts that were started here run; raise CannotRun when one has ended by itself."""
+        started = [part.ended() for part in (self.broker, self.database) if part is not None]
+        waits = [asyncio.ensure_future(each) for each in (asyncio.Event().wait(), *started)]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _alone(self) -> IO[str]:
         """Return the home's lock, held until it is closed: two brokers on one data folder would ruin it."""

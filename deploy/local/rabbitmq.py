@@ -78,6 +78,12 @@ class Broker:
             self._node.kill()
             await self._node.wait()
 
+    async def ended(self) -> None:
+        """Raise CannotRun, with the log's last lines, once the node that was started has ended."""
+        if self._node is not None:
+            await self._node.wait()
+        raise CannotRun(f"RabbitMQ ended by itself; its log is {self._log} and ends:\n{child.tail(self._log)}")
+
     async def control(self, *words: str) -> str:
         """Return what `rabbitmqctl` says to the words; raise CannotRun with its complaint."""
         program = (await rabbitmq_server(self._home)).with_name("rabbitmqctl")

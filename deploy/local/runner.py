@@ -5,6 +5,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from shlex import quote
 from typing import Self
 
 from deploy.local import child
@@ -120,8 +121,8 @@ class LocalMesh:
         await asyncio.gather(*(keeper.stop(GRACE) for keepers in self.keepers.values() for keeper in keepers))
 
     def _announce(self) -> Path:
-        """Write the mesh's addresses where the `scribe` command of this folder finds them; return the file."""
+        """Write the mesh's addresses where the `scribe` command of this folder finds them, for a shell, too."""
         file = self.parts.home / RUNNING_FILE
         file.touch(mode=0o600)
-        file.write_text("".join(f"{name}={value}\n" for name, value in self.environment.items()))
+        file.write_text("".join(f"{name}={quote(value)}\n" for name, value in self.environment.items()))
         return file

@@ -26,6 +26,8 @@ if compgen -G "$stamp-$extras*" >/dev/null; then
     exit 0
 fi
 
+# From here on .venv is no longer what an earlier stamp says, of another pyproject.toml that may come back.
+rm -f .venv/.installed-*
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python cannot make virtual environments; type: sudo apt-get install -y $python-venv"
 .venv/bin/python -c "$fits" 2>/dev/null || "$python" -m venv --clear .venv

@@ -11,13 +11,13 @@ from shared.addresses import AddressGuard
 from shared.blobs import ObjectStore
 from shared.mesh.stage import stage_service
 from shared.seal import Seal
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Stage
 
 
 def build() -> FastStream:
     """Return the downloader; opens nothing yet."""
-    settings = load(DownloaderSettings)
+    settings = begin(Stage.DOWNLOADER, DownloaderSettings)
     blobs = ObjectStore(settings.blobs_url)
     guard = AddressGuard(settings.allowed_networks)
     fetcher = Fetcher(guard, settings.max_redirects, settings.max_idle_seconds)

@@ -1,6 +1,5 @@
 """Wires the gateway: the routes, and what they stand on, opened and closed with the application."""
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -22,28 +21,28 @@ from shared.jobs.mongo import MongoStore
 from shared.mesh.declare import declare
 from shared.mesh.health import Health
 from shared.mesh.post import AmqpPost
-from shared.settings import load
-from shared.telemetry import log_as_json
+from shared.settings import BROKER, naming
+from shared.telemetry import begin
 
 NAME = "gateway"
 
 
 def build() -> FastAPI:
     """Return the gateway; opens nothing yet."""
-    settings = load(GatewaySettings)
+    settings = begin(NAME, GatewaySettings)
     return application(lifespan=lambda app: _lifespan(app, settings))
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[None]:
-    _log(settings.log_level)
     async with AsyncExitStack() as opened:
         client = mongo.connect(settings.mongo_url)
         opened.callback(client.close)
         store, blobs = MongoStore(client, settings.mongo_database), ObjectStore(settings.blobs_url)
-        await declare(settings.amqp_url)
-        post = await opened.enter_async_context(AmqpPost(settings.amqp_url))
-        connection = await opened.enter_async_context(await connect(settings.amqp_url))
+        with naming(*BROKER):
+            await declare(settings.amqp_url)
+            post = await opened.enter_async_context(AmqpPost(settings.amqp_url))
+            connection = await opened.enter_async_context(await connect(settings.amqp_url))
         submitter = Submitter(connection, post.publish, settings.gateway_reply_seconds)
         await submitter.open()
         listeners = Listeners(
@@ -61,11 +60,3 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         await app.state.health.open()
         opened.push_async_callback(app.state.health.close)
         yield
-
-
-def _log(level: str) -> None:
-    log_as_json(NAME, level)
-    # The server has set up lines of its own by now: they go the way of all others.
-    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [], True

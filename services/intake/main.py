@@ -16,13 +16,13 @@ from shared.jobs.mongo_upkeep import MongoUpkeep
 from shared.mesh.declare import declare
 from shared.mesh.serve import Lifespan, Parts, Subscription, serve
 from shared.seal import Seal
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import ENDED_QUEUE, Stage, work_queue
 
 
 def build() -> FastStream:
     """Return the intake service; opens nothing yet."""
-    settings = load(IntakeSettings)
+    settings = begin(Stage.INTAKE, IntakeSettings)
     parts = Parts(Stage.INTAKE, settings, ObjectStore(settings.blobs_url))
     upkeep = MongoUpkeep(parts.client, settings.mongo_database)
     limits = Limits(settings.max_running, settings.max_running_per_tenant)

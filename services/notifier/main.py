@@ -11,13 +11,13 @@ from shared.addresses import AddressGuard
 from shared.blobs import ObjectStore
 from shared.mesh.serve import Lifespan
 from shared.mesh.stage import stage_service
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Stage
 
 
 def build() -> FastStream:
     """Return the notifier; opens nothing yet."""
-    settings = load(NotifierSettings)
+    settings = begin(Stage.NOTIFIER, NotifierSettings)
     guard = AddressGuard(settings.allowed_networks)
     sender = HttpSender(settings.signing_key.get_secret_value(), guard, settings.webhook_timeout)
     do, blobs = partial(deliver, sender=sender), ObjectStore(settings.blobs_url)

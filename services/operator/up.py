@@ -44,7 +44,7 @@ async def _stay(mesh: LocalMesh) -> None:
             bold=True,
         )
         with suppress(asyncio.CancelledError):  # Ctrl-C is how this ends
-            await asyncio.Event().wait()
+            await mesh.parts.last()
 
 
 @asynccontextmanager

@@ -12,13 +12,13 @@ from shared.mesh.appetite import Appetite
 from shared.mesh.serve import Lifespan
 from shared.mesh.stage import stage_service
 from shared.models import ModelStore
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Stage
 
 
 def build() -> FastStream:
     """Return the transcriber; opens nothing yet."""
-    settings = load(TranscriberSettings)
+    settings = begin(Stage.TRANSCRIBER, TranscriberSettings)
     blobs = ObjectStore(settings.blobs_url)
     appetite = Appetite(lambda: engine.free, lambda: engine.batch)
     engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder), appetite.changed)

@@ -22,6 +22,7 @@ from shared.jobs.rows import difference, filled, identity, marked, to_job, to_ro
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
 from shared.jobs.together import Together
+from shared.settings import DATABASE, naming
 from shared.topology import Stage
 from shared.transcript import Output
 
@@ -33,8 +34,12 @@ AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError)
 
 
 def connect(url: str) -> Any:
-    """Return a Motor client that acknowledges a write only when a majority has it in its journal."""
-    return AsyncIOMotorClient(url, tz_aware=True, w="majority", journal=True, timeoutMS=TIMEOUT_MS)
+    """Return a Motor client that acknowledges a write only when a majority has it in its journal.
+
+    Raises Unusable for what is no address of a database.
+    """
+    with naming(*DATABASE):
+        return AsyncIOMotorClient(url, tz_aware=True, w="majority", journal=True, timeoutMS=TIMEOUT_MS)
 
 
 class MongoStore:

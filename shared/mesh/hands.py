@@ -9,11 +9,10 @@ import asyncio
 import logging
 
 from aio_pika.abc import AbstractIncomingMessage
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from faststream.rabbit.subscriber.usecase import RabbitSubscriber
 
 from shared.mesh.appetite import Appetite
-from shared.mesh.lost import lost_as_error
+from shared.mesh.lost import LOST, lost_as_error
 from shared.mesh.settle import GivenBack, Handle
 
 log = logging.getLogger(__name__)
@@ -24,8 +23,6 @@ what it had delivered comes again."""
 
 STOP_SECONDS = 5.0
 """As above, when the service is to end."""
-
-AWAY = (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError)
 
 
 class Hands:
@@ -115,7 +112,7 @@ class Hands:
             with lost_as_error():
                 async with asyncio.timeout(ANSWER_SECONDS):
                     return {await queue.consume(self._consumer.consume)}  # type: ignore[arg-type]  # as FastStream itself calls it
-        except AWAY as away:
+        except LOST as away:
             log.warning("one more consumer of %s cannot be started: %r", queue.name, away)
             return set()
 
@@ -128,6 +125,6 @@ class Hands:
                 # A broker that is away is not waited for; but aio-pika must hear that the consumer is not to come back.
                 async with asyncio.timeout(0 if queue.channel.is_closed else seconds):
                     await queue.cancel(tag)
-        except AWAY as away:
+        except LOST as away:
             # aio-pika waits for a lost connection to be back; a broker that is away sends nothing more either.
             log.warning("cannot tell the broker that %s is no longer consumed: %r", queue.name, away)

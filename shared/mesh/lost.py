@@ -4,6 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
+
+LOST = (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError)
+"""What is raised by whoever asks something of a broker that is away, or does not answer in time."""
+
 
 @contextmanager
 def lost_as_error() -> Iterator[None]:

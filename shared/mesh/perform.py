@@ -113,7 +113,7 @@ class Performance:
     async def _done_by(self, do: Do) -> Output:
         held, worker, stop = self.held, self.worker, self.stop
         beat = partial(self.store.beat, held.step, held.attempt)
-        pulse = Pulse(lambda fraction: beat(fraction, now()), self.heard.tell, stop, worker.heartbeat)
+        pulse = Pulse(lambda fraction: beat(fraction, now()), self.heard.tell, stop, worker.heartbeat, worker.away)
         announcer, weigh = Announcer(self.heard.say, stop), partial(worker.appetite.weigh, held.step)
         with telemetry.working(worker.stage), time_limit(worker.limit):
             async with pulse, announcer:

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Self
 
+from shared.mesh.lost import LOST
+
 log = logging.getLogger(__name__)
 
 PROGRESS_SECONDS = 1.0
@@ -14,7 +16,10 @@ PROGRESS_SECONDS = 1.0
 
 
 class Pulse:
-    """Beats every `interval` seconds inside `async with`; a beat that finds the step lost sets `stop`."""
+    """Beats every `interval` seconds inside `async with`; a beat that finds the step lost sets `stop`.
+
+    `away` is what a beat raises when there is no database.
+    """
 
     def __init__(
         self,
@@ -22,8 +27,11 @@ class Pulse:
         tell: Callable[[float], Awaitable[None]],
         stop: threading.Event,
         interval: float,
+        away: tuple[type[Exception], ...] = (),
     ) -> None:
         self._beat, self._tell, self._stop, self._interval = beat, tell, stop, interval
+        self._expected: tuple[type[Exception], ...] = (*LOST, *away)
+        self._failing = set[str]()
         self._fraction = self._told = 0.0
         self._ended = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -55,33 +63,37 @@ class Pulse:
     async def _run(self) -> None:
         # The work goes on without: whether it still counts is for the commit to find out. Telling is apart and takes no
         # longer than a beat may wait: a broker that is away must not let a step look abandoned.
+        clock = asyncio.get_running_loop().time
         while not self._ended.is_set():
-            await _logged(self._beat_if_due(), "no heartbeat could be recorded")
-            await _logged(asyncio.wait_for(self._tell_if_moved(), self._interval), "no progress could be told")
+            if clock() >= self._due:
+                self._due = clock() + self._interval
+                await self._tried(self._beaten(), "no heartbeat can be recorded")
+            if self._fraction != self._told:
+                await self._tried(asyncio.wait_for(self._tell_now(), self._interval), "no progress can be told")
             await self._wait(self._pause)
 
     async def _wait(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
 
-    async def _tell_if_moved(self) -> None:
-        if self._fraction != self._told:
-            told = self._fraction
-            await self._tell(told)
-            self._told = told
+    async def _tell_now(self) -> None:
+        told = self._fraction
+        await self._tell(told)
+        self._told = told
 
-    async def _beat_if_due(self) -> None:
-        clock = asyncio.get_running_loop().time
-        if clock() < self._due:
-            return
-        self._due = clock() + self._interval
+    async def _beaten(self) -> None:
         if not await self._beat(self._fraction):
             log.warning("the step is no longer this worker's; stopping")
             self._stop.set()
 
-
-async def _logged(said: Awaitable[None], failed: str) -> None:
-    try:
-        await said
-    except Exception:
-        log.exception(failed)
+    async def _tried(self, said: Awaitable[None], failed: str) -> None:
+        """Await it; of a failure that lasts only the beginning is logged, as it is tried again every second."""
+        try:
+            await said
+        except Exception as failure:
+            if failed not in self._failing:
+                bug = not isinstance(failure, self._expected)
+                log.warning("%s; trying on: %r", failed, failure, exc_info=bug)
+            self._failing.add(failed)
+        else:
+            self._failing.discard(failed)

@@ -30,8 +30,7 @@ from shared.mesh.running import Running
 from shared.mesh.settle import Handle, Settler
 from shared.mesh.watchdog import Watchdog
 from shared.messages import Order
-from shared.settings import Settings, worker_name
-from shared.telemetry import log_as_json
+from shared.settings import BROKER, DATABASE, Settings, naming, worker_name
 from shared.topology import CONTROL, PREFETCH, Stage, own_queue
 
 log = logging.getLogger(__name__)
@@ -85,15 +84,16 @@ class Parts:
         self.store = MongoStore(self.client, self.settings.mongo_database)
         self.post = AmqpPost(self.settings.amqp_url)
         pings = {"broker": self.post.ping, "database": self.store.ping, "object store": self.blobs.ping}
-        self.health = Health(self.settings.health_host, self.settings.health_port, pings)
+        self.health = Health(self.settings.health_host, self.settings.health_port, pings, starting=True)
 
     async def open(self) -> None:
-        """Open everything but the consumers, health first."""
-        log_as_json(self.stage, self.settings.log_level)
+        """Open everything but the consumers, health first; raise Unusable naming what cannot be."""
         await self.health.open()
-        await declare(self.settings.amqp_url)
-        await self.post.open()
-        await self.store.prepare()
+        with naming(*BROKER):
+            await declare(self.settings.amqp_url)
+            await self.post.open()
+        with naming(*DATABASE):
+            await self.store.prepare()
 
     async def close(self) -> None:
         """Close everything, health last."""
@@ -123,6 +123,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
         for each in hands:
             each.start(prefetch)
         watchdog.start()
+        parts.health.starting = False
         log.info("ready", extra={"worker": parts.worker})
 
     async def drain() -> None:

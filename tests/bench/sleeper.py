@@ -12,7 +12,8 @@ from shared.blobs import Blobs, ObjectStore
 from shared.mesh.appetite import Appetite
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
-from shared.settings import Settings, load
+from shared.settings import Settings
+from shared.telemetry import begin
 from shared.topology import Stage
 from shared.transcript import SAMPLE_RATE, ChunkText, Cut, Segment
 
@@ -42,7 +43,7 @@ async def sleep(work: Work, blobs: Blobs, engine: asyncio.Lock) -> ChunkText:
 
 def build() -> FastStream:
     """Return the transcriber."""
-    settings = load(Settings)
+    settings = begin(Stage.TRANSCRIBER, Settings)
     blobs = ObjectStore(settings.blobs_url)
     do = partial(sleep, blobs=blobs, engine=asyncio.Lock())
     return stage_service(Stage.TRANSCRIBER, settings, blobs, do, appetite=Appetite(lambda: CAPACITY))

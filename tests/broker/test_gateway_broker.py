@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import threading
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -57,6 +58,9 @@ async def running(
     """Run a gateway in this process, as `uvicorn` would, and give it with a client of it."""
     for name, value in environment(net, patience).items():
         monkeypatch.setenv(name, value)
+    # The gateway takes these for its process, and this one is the tests'.
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
     app = build()
     async with served(app) as url, aiohttp.ClientSession(url) as http:
         async with http.get("/health") as answer:

@@ -26,6 +26,7 @@ from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts
 from shared.mesh.work import Work
 from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Lane, Stage
 from shared.transcript import Output
 from tests.chaos.engines import StandInVoices, StandInWhisper
@@ -116,7 +117,7 @@ def _stage(stage: Stage, do: Do, **engine: Any) -> FastStream:
 
 def transcriber() -> FastStream:
     """Return the transcriber with a stand-in engine."""
-    settings = load(ChaosSettings)
+    settings = begin(Stage.TRANSCRIBER, ChaosSettings)
     appetite = Appetite(lambda: engine.free)
     engine = StandInWhisper(settings.chaos_seconds, appetite.changed)
     do = partial(services.transcriber.stage.transcribe, engine=engine, blobs=ObjectStore(settings.blobs_url))
@@ -125,7 +126,7 @@ def transcriber() -> FastStream:
 
 def diarizer() -> FastStream:
     """Return the diarizer with a stand-in engine."""
-    settings = load(ChaosSettings)
+    settings = begin(Stage.DIARIZER, ChaosSettings)
     do = partial(
         services.diarizer.stage.diarize,
         engine=StandInVoices(settings.chaos_seconds),

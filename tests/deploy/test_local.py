@@ -11,11 +11,11 @@ from typing import Any
 
 import aio_pika
 import pytest
+from dotenv import dotenv_values
 from pymongo import AsyncMongoClient, monitoring
 
 from deploy.local.child import free_port
 from deploy.local.faults import CannotRun
-from deploy.local.keeper import Keeper
 from deploy.local.mongo import Database, answers
 from deploy.local.parts import LocalParts
 from deploy.local.rabbitmq import Broker
@@ -163,6 +163,19 @@ async def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path) -> N
 
 
 @pytest.mark.broker
+@pytest.mark.parametrize(("part", "named"), [("broker", "RabbitMQ"), ("database", "the database")])
+async def test_a_part_that_ends_by_itself_is_noticed(tmp_path: Path, part: str, named: str) -> None:
+    """Nobody starts it again here, and services without it would look alive for ever."""
+    async with LocalParts(tmp_path) as parts, asyncio.timeout(30):
+        noticed = asyncio.create_task(parts.last())
+        await asyncio.sleep(0)
+        assert not noticed.done()
+        os.kill(getattr(parts, part).pid, signal.SIGKILL)
+        with pytest.raises(CannotRun, match=f"{named} ended by itself; its log is "):
+            await noticed
+
+
+@pytest.mark.broker
 async def test_a_home_is_used_once_at_a_time(tmp_path: Path) -> None:
     """A second mesh on the same data is refused, because two brokers would ruin it."""
     async with LocalParts(tmp_path):
@@ -197,24 +210,30 @@ async def test_a_mesh_scales_restarts_what_crashed_and_stops_everything(tmp_path
 
 
 @pytest.mark.broker
+async def test_a_shell_and_the_command_read_the_addresses_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one with an ampersand, and a folder with a blank in its name."""
+    url = "mongodb://127.0.0.1:1/?directConnection=true&appName=ours"
+    monkeypatch.setenv("SCRIBE_MONGO_URL", url)
+    monkeypatch.setenv("SCRIBE_AMQP_URL", "amqp://127.0.0.1:1/")
+    home = tmp_path / "two words"
+    async with LocalMesh(home, commands={}) as mesh:
+        file = home / "running.env"
+        shell = ("/bin/sh", "-ec", '. "$1"; echo "$SCRIBE_MONGO_URL $SCRIBE_BLOBS_URL"', "sh", str(file))
+        process = await asyncio.create_subprocess_exec(*shell, stdout=asyncio.subprocess.PIPE)
+        told, _ = await process.communicate()
+        assert dotenv_values(file) == mesh.environment
+    assert told.decode() == f"{url} file://{home}/blobs\n"
+
+
+@pytest.mark.broker
 async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
     """Waiting ends early, and with the reason, when a process keeps ending."""
     commands = {"broken": (sys.executable, "-c", "raise SystemExit('no such key')")}
     async with LocalMesh(tmp_path, commands=commands, say=lambda *_: None) as mesh:
         with pytest.raises(CannotRun, match=r"(?s)broken does not start.*no such key"):
             await mesh.wait_ready(120)
-
-
-async def test_a_process_that_ignores_the_request_to_end_is_killed() -> None:
-    """The grace has an end."""
-    heard = asyncio.Event()
-    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
-    keeper = Keeper("deaf", (sys.executable, "-c", deaf), {}, 0, lambda *_: heard.set())
-    keeper.start()
-    await heard.wait()
-    assert keeper.process
-    await keeper.stop(0.2)
-    assert keeper.process.returncode == -signal.SIGKILL
 
 
 async def test_an_unknown_service_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from services.enhancer.stage import enhance, plain
 from shared.blobs import Blobs, ObjectStore
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
-from shared.settings import load
+from shared.telemetry import begin
 from shared.topology import Stage
 from shared.transcript import Published
 
@@ -29,7 +29,7 @@ async def held(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Publishe
 
 def build() -> FastStream:
     """Return the enhancer's service."""
-    settings = load(EnhancerSettings)
+    settings = begin(Stage.ENHANCER, EnhancerSettings)
     blobs = ObjectStore(settings.blobs_url)
     do = partial(held, settings=settings, blobs=blobs)
     stand_in = partial(plain, settings=settings, blobs=blobs)

@@ -1,6 +1,7 @@
 """The pulse: what cannot be told delays no heartbeat."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
@@ -16,6 +17,10 @@ INTERVAL = 5.0
 async def refused(_: float) -> None:
     """Fail at once, as with a connection that is closed."""
     raise ConnectionError("refused")
+
+
+async def told(_: float) -> None:
+    """Be heard."""
 
 
 async def unheard(_: float) -> None:
@@ -42,3 +47,41 @@ async def test_a_step_beats_on_while_the_broker_is_away(tell: Callable[[float], 
     assert beats == sorted(set(beats))
     assert max(later - earlier for earlier, later in pairwise(at)) <= 2.5 * INTERVAL
     assert at[-1] > 15 * INTERVAL
+
+
+@without_waiting
+async def test_what_cannot_be_done_for_a_while_is_said_once_and_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is tried again all the time, and a line each time would bury all else; the next outage is said, too."""
+    outcomes, over = [refused, refused, told, refused, refused, told], asyncio.Event()
+
+    async def tell(fraction: float) -> None:
+        pulse.progress(fraction + 0.1)
+        if len(outcomes) == 1:
+            over.set()
+        await outcomes.pop(0)(fraction)
+
+    async def beat(_: float) -> bool:
+        return True
+
+    async with Pulse(beat, tell, threading.Event(), INTERVAL) as pulse, asyncio.timeout(50 * INTERVAL):
+        pulse.progress(0.1)
+        await over.wait()
+    assert [each.levelno for each in caplog.records] == 2 * [logging.WARNING]
+    assert "Traceback" not in caplog.text
+
+
+@without_waiting
+async def test_a_bug_is_said_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """What neither a broker nor a database that is away explains is for somebody to mend."""
+    beaten = asyncio.Event()
+
+    async def beat(_: float) -> bool:
+        beaten.set()
+        raise KeyError
+
+    async with Pulse(beat, unheard, threading.Event(), INTERVAL), asyncio.timeout(50 * INTERVAL):
+        await beaten.wait()
+    assert "KeyError" in caplog.text
+    assert "Traceback" in caplog.text
