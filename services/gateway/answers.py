@@ -3,7 +3,6 @@
 import logging
 from typing import Any
 
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from fastapi import FastAPI, Request, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -20,11 +19,12 @@ from services.gateway.undertaker import NoSuchLetter
 from shared.blobs import NoSuchObject
 from shared.jobs.mongo import AWAY as DATABASE_AWAY
 from shared.jobs.store import NoSuchJob
+from shared.mesh.lost import LOST
 from shared.messages import FieldError
 
 log = logging.getLogger(__name__)
 
-AWAY = (*DATABASE_AWAY, AMQPError, ChannelInvalidStateError, GenericError, ConnectionError, TimeoutError)
+AWAY = (*DATABASE_AWAY, *LOST, GenericError)
 """What database, broker and object store raise when they do not answer."""
 
 Responses = dict[int | str, dict[str, Any]]

@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 from pydantic_core import to_json
 
 from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
+from shared.mesh.lost import LOST
 from shared.messages import Reply
 from shared.topology import CANCEL_KEY, JOBS, REPLIES, Lane, own_queue
 
@@ -78,7 +78,7 @@ class Submitter:
                 message_id=job,
                 priority=_priority(key, message),
             )
-        except (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError) as lost:
+        except LOST as lost:
             raise NotTaken(job) from lost
 
     async def _take(self, message: AbstractIncomingMessage) -> None:

@@ -17,6 +17,7 @@ from shared.jobs.document import Job
 from shared.jobs.states import JobState
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.follow import pass_on
+from shared.mesh.outcomes import short
 from shared.mesh.post import Post
 from shared.mesh.settle import NotYet, subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
@@ -108,7 +109,7 @@ class Desk:
         event = Event(job=rejected.job, tenant=rejected.tenant, sequence=0, happening=happening, at=now(), body=body)
         why = Diagnosis(
             stage=Stage.INTAKE,
-            reason=str(rejected)[:500],
+            reason=short(str(rejected)),
             job=rejected.job,
             tenant=rejected.tenant,
             worker=self.worker,

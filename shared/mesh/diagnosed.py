@@ -24,7 +24,11 @@ def given_up(held: Held, dead: Dead, worker: str, now: datetime) -> Diagnosis:
         part=step.part,
         tenant=held.job.tenant,
         exception=type(failure).__name__ if failure else None,
-        traceback="".join(traceback.format_exception(failure))[-LETTERS:] if failure else None,
+        traceback=_traceback(failure) if failure else None,
         worker=worker,
         at=now,
     )
+
+
+def _traceback(failure: BaseException) -> str:
+    return "".join(traceback.format_exception(failure))[-LETTERS:].encode(errors="replace").decode()

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from shared.transcript import Output
 
+REASON_LETTERS = 500
+"""Of a reason: the job document keeps it, and a dead letter's headers, of which the broker takes 128 KB."""
+
 
 class TryLater(Exception):
     """The step cannot be done now; try again after `delay` seconds."""
@@ -60,3 +63,8 @@ class Left:
 
 
 Outcome = Done | Again | Dead | Left
+
+
+def short(reason: str) -> str:
+    """Return the beginning of a reason, in letters that can be stored: whoever failed may have put anything in it."""
+    return reason[:REASON_LETTERS].encode(errors="replace").decode()

@@ -15,7 +15,7 @@ from shared.jobs.store import JobStore
 from shared.mesh.announcer import Announcer
 from shared.mesh.appetite import Appetite
 from shared.mesh.limit import time_limit
-from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater
+from shared.mesh.outcomes import Again, Dead, Done, GiveUp, Left, Outcome, Stopped, TryLater, short
 from shared.mesh.pulse import Pulse
 from shared.mesh.work import Work
 from shared.topology import Stage, rung_after
@@ -129,17 +129,17 @@ class Performance:
         tries = self.held.job.steps[self.held.step.key].tries
         if tries >= self.worker.rules.attempts:
             return await self._dead(f"tried {tries} times; {reason}", failure)
-        return Again(reason, max(delay, rung_after(tries).seconds))
+        return Again(short(reason), max(delay, rung_after(tries).seconds))
 
     async def _dead(self, reason: str, failure: Exception | None) -> Dead:
         if self.worker.stand_in is None or self.held.bare or self.held.job.options.strict:
-            return Dead(reason, failure)
+            return Dead(short(reason), failure)
         try:
-            return Dead(reason, failure, await self._done_by(self.worker.stand_in))
+            return Dead(short(reason), failure, await self._done_by(self.worker.stand_in))
         except Stopped:
             raise
         except self.worker.away:
             raise
         except Exception as second:
             log.exception("nothing could stand in for the stage")
-            return Dead(f"{reason}; and what should stand in for it failed: {second}", failure)
+            return Dead(short(f"{reason}; and what should stand in for it failed: {second}"), failure)

@@ -11,6 +11,7 @@ from aio_pika.exceptions import ChannelInvalidStateError
 from pydantic import ValidationError
 
 from shared.clock import now
+from shared.mesh.outcomes import short
 from shared.mesh.post import AmqpPost
 from shared.mesh.run import Draining
 from shared.messages import Diagnosis
@@ -96,7 +97,7 @@ class Settler:
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(
             stage=self.stage,
-            reason=reason[:500],
+            reason=short(reason),
             attempts=tries(message),
             exception=type(failure).__name__,
             worker=self.worker,

@@ -40,6 +40,18 @@ async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis
     assert bench.post.told() == [Happening.FAILED]
 
 
+async def test_whatever_a_failure_says_its_reason_can_be_kept() -> None:
+    """A library may quote all that a server sent it, in bytes that are no text: more than a message takes."""
+    bench = Bench()
+    step = bench.first[0]
+    for _ in range(2):
+        await bench.run(step, failing(ValueError("\udcff" * 1_000_000)))
+    why = bench.post.parked[0][1]
+    assert "ValueError: ????" in why.reason
+    assert bench.job.error
+    assert max(len(each.encode()) for each in (why.reason, why.traceback or "", bench.job.error)) < 4_000
+
+
 async def test_a_database_that_goes_away_in_mid_step_is_no_failure_of_the_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
