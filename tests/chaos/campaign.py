@@ -26,6 +26,7 @@ from shared.blobs import ObjectStore
 from shared.topology import QUEUES, Stage, work_queue
 from tests.chaos import ears
 from tests.chaos.failpoints import Failpoints
+from tests.chaos.ladder import RUNG_MS, Ladder
 from tests.chaos.proxy import Proxy
 from tests.chaos.recordings import lay_down
 from tests.chaos.sink import Sink
@@ -47,9 +48,6 @@ ENVIRONMENT = {
     "SCRIBE_SWEEP_SECONDS": "2",
     "SCRIBE_LOG_LEVEL": "INFO",
 }
-# Every rung of the ladder waits as long: what is counted on it is counted as ever, an hour is over in seconds.
-LADDER = ("set_policy", "chaos-ladder", r"^scribe\.retry\.", "--priority", "5")
-RUNG_MS = 300
 
 
 def _command(stage: Stage) -> tuple[str, ...]:
@@ -113,8 +111,8 @@ class Campaign:
         await self.mesh.wait_ready(READY_SECONDS)
 
     async def shorten_ladder(self, rung_ms: int = RUNG_MS) -> None:
-        """Make every rung of the broker's ladder wait so long; a broker that was wiped has forgotten it."""
-        await self.broker.control(*LADDER, json.dumps({"message-ttl": rung_ms}))
+        """Make every rung of the ladder wait so long; a broker that was wiped has forgotten it."""
+        await Ladder(self.folder).shorten(self.broker, rung_ms)
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:

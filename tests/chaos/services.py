@@ -31,6 +31,7 @@ from shared.topology import Lane, Stage
 from shared.transcript import Output
 from tests.chaos.engines import StandInVoices, StandInWhisper
 from tests.chaos.failpoints import Failpoints
+from tests.chaos.ladder import Ladder
 from tests.chaos.notes import Notes
 from tests.chaos.settings import ChaosSettings
 
@@ -51,6 +52,7 @@ class ChaosParts(Parts):
         notes = Notes(folder)
         notes.guard_saves(self.store)
         notes.guard_messages()
+        Ladder(folder).guard_saves(self.store)
         self.post.step = Twice(self.post.step, folder)  # type: ignore[method-assign]  # that is the fault
 
 
