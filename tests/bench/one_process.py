@@ -11,6 +11,7 @@ from services.intake.admission import Admission, Limits
 from services.intake.desk import Desk
 from shared.blobs import ObjectStore
 from shared.mesh.appetite import Appetite
+from shared.mesh.health import Health
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts, Subscription, serve
 from shared.mesh.stage import steps
@@ -30,7 +31,7 @@ class OneProcess(Parts):
     post: AmqpPost = field(kw_only=True)
 
     def __post_init__(self) -> None:
-        self.worker = worker_name(self.stage)
+        self.worker, self.health = worker_name(self.stage), Health("127.0.0.1", 0, {})
 
     async def open(self) -> None:
         """Open nothing: it is open."""
