@@ -2,73 +2,18 @@
 
 import io
 import struct
-import subprocess
-import sys
 import threading
-import wave
-import zlib
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 import pytest
-from faster_whisper.vad import VadOptions, get_speech_timestamps
 
 from services.downloader.decode import decode
-from services.downloader.plan import NEVER, Run
 from services.downloader.track import Sound
-from services.downloader.voice import FRAME, PIECE, speech
 from shared.mesh.outcomes import GiveUp
 from tests.recordings import RATE, SAMPLE, samples
-
-Samples = npt.NDArray[np.int16]
-
-SPOKEN = slice(10 * RATE, 20 * RATE)
-"""Ten seconds of the sample with hardly a pause."""
-
-
-def quiet(*_: object) -> None:
-    """Neither stop nor listen."""
-
-
-def decoded(recording: bytes, longest: float = 60) -> tuple[Sound, Samples]:
-    """Return what decoding said and what it wrote."""
-    pcm = io.BytesIO()
-    sound = decode(io.BytesIO(recording), pcm, longest, quiet, quiet)
-    return sound, np.frombuffer(pcm.getvalue(), np.int16)
-
-
-def recorded(kind: str, codec: str, *, late: float = 0.0, picture: bool = False, gap: float = 0.0) -> bytes:
-    """Return ten seconds of the sample in a container; sound sets in `late`, and halfway `gap` seconds are missing."""
-    file = io.BytesIO()
-    with av.open(file, "w", format=kind) as container:
-        rate = 48_000 if codec == "libopus" else RATE
-        film = container.add_stream("mpeg4", rate=10) if picture else None
-        stream = container.add_stream(codec, rate=rate, layout="mono")
-        assert isinstance(stream, av.AudioStream)
-        if film is not None:
-            film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
-            for number in range(100):
-                image = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8))
-                image.pts, image.time_base = number, Fraction(1, 10)
-                container.mux(film.encode(image))
-            container.mux(film.encode(None))
-        resampler = av.AudioResampler(format=stream.format.name, layout="mono", rate=rate)
-        spoken = samples()[SPOKEN]
-        for at in range(0, len(spoken), RATE // 10):
-            frame = av.AudioFrame.from_ndarray(spoken[None, at : at + RATE // 10], "s16", "mono")
-            frame.sample_rate = RATE
-            if 5 * RATE <= at < (5 + gap) * RATE:
-                continue
-            frame.pts, frame.time_base = at + round(late * RATE), Fraction(1, RATE)
-            for resampled in resampler.resample(frame):
-                container.mux(stream.encode(resampled))
-        container.mux(stream.encode(None))
-    return file.getvalue()
-
+from tests.sounds import SPOKEN, Samples, decoded, recorded
 
 CONTAINERS = [("mp3", "libmp3lame"), ("mp4", "aac"), ("ogg", "libopus"), ("webm", "libopus"), ("flac", "flac")]
 
@@ -132,84 +77,6 @@ def test_a_film_without_sound_is_given_up_on() -> None:
         container.mux(film.encode(None))
     with pytest.raises(GiveUp, match="no audio stream"):
         decoded(file.getvalue())
-
-
-def wav(rate: int, channels: int) -> bytes:
-    """Return half a second of noise, at 16 kHz, under the header given."""
-    noise, file = np.random.default_rng(0).bytes(RATE * channels), io.BytesIO()
-    with wave.open(file, "wb") as header:
-        header.setparams((channels, 2, rate, 0, "NONE", ""))
-        header.writeframes(noise)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("rate", "channels"), [(RATE, 9), (RATE, 32), (RATE, 65), (8_000_000, 1), (400_000_009, 1), (2**31 - 1, 1)]
-)
-def test_sound_of_a_shape_that_cannot_be_converted_is_given_up_on(rate: int, channels: int) -> None:
-    """The shape is named, and it is no bug that is tried again."""
-    with pytest.raises(
-        GiveUp, match=rf"\(pcm_s16le, {channels} channels, {rate} Hz\), but nothing of it can be decoded"
-    ):
-        decoded(wav(rate, channels))
-
-
-def test_sound_in_an_unknown_codec_is_given_up_on() -> None:
-    """What FFmpeg has no decoder for is told as that."""
-    unknown = bytearray(wav(RATE, 1))
-    unknown[20:22] = b"\x34\x12"
-    with pytest.raises(GiveUp, match="codec that is not known"):
-        decoded(bytes(unknown))
-
-
-MEASURED = """
-import io, re, sys
-from pathlib import Path
-from services.downloader.decode import decode
-class Nowhere:
-    write = staticmethod(len)
-decode(io.BytesIO(sys.stdin.buffer.read()), Nowhere(), 100_000, lambda: None, lambda _: None)
-print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
-"""
-"""Decodes and prints the most memory that the process ever held, in kilobytes."""
-
-
-def slow() -> bytes:
-    """Return four hours of silence in some kilobytes: one sample a second, and 16,384 of them a frame."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="flac") as container:
-        stream = container.add_stream("flac", rate=1, layout="mono", options={"frame_size": "16384", "strict": "-2"})
-        assert isinstance(stream, av.AudioStream)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 16_384), np.int16), "s16", "mono")
-        frame.sample_rate, frame.pts, frame.time_base = 1, 0, Fraction(1, 1)
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return file.getvalue()
-
-
-def pictured() -> bytes:
-    """Return a recording whose cover is a picture of 16,000 by 16,000 points, all black."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    packer = zlib.compressobj(1)
-    points = b"".join(packer.compress(bytes(1 + 16_000 * 8)) for _ in range(16_000)) + packer.flush()
-    head = struct.pack(">IIBBBBB", 16_000, 16_000, 16, 6, 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", points) + chunk(b"IEND", b"")
-    body = b"\0image/png\0\x03\0" + png
-    tag = b"APIC" + struct.pack(">I", len(body)) + b"\0\0" + body
-    size = bytes(len(tag) >> shift & 127 for shift in (21, 14, 7, 0))
-    return b"ID3\x03\0\0" + size + tag + recorded("mp3", "libmp3lame")
-
-
-@pytest.mark.parametrize("made", [slow, pictured])
-def test_a_small_recording_takes_no_large_memory(made: Callable[[], bytes]) -> None:
-    """Neither a frame that lasts for hours nor a cover of some megabytes takes a process's memory."""
-    ended = subprocess.run(  # noqa: S603 - of our own making
-        [sys.executable, "-c", MEASURED], input=made(), stdout=subprocess.PIPE, check=True
-    )
-    assert int(ended.stdout) < 400_000
 
 
 def test_a_stream_that_comes_late_ends_nothing() -> None:
@@ -281,54 +148,3 @@ def test_decoding_stops_when_it_is_told_to() -> None:
         decode(io.BytesIO(data), io.BytesIO(), 60, check, told)
     assert heard == sorted(heard)
     assert len(heard) == 3
-
-
-def heard(data: np.ndarray) -> list[Run]:
-    """Return the runs of speech in all of the samples."""
-    *_, whole = speech(io.BytesIO(data.tobytes()), 0.5)
-    assert whole.point == NEVER
-    return whole.runs
-
-
-def test_speech_is_found_where_it_is() -> None:
-    """The sample begins with silence and talks nearly without a stop from second eight on."""
-    data = samples()
-    runs = heard(data)
-    assert 6 * RATE < runs[0].start < 8 * RATE
-    assert sum(run.end - run.start for run in runs if run.start > 7.5 * RATE) > 20 * RATE
-
-
-def test_silence_has_no_speech() -> None:
-    """Nothing is heard where nothing is said."""
-    assert heard(np.zeros(10 * RATE, np.int16)) == []
-
-
-@pytest.mark.parametrize("seconds", [1, 30, 32, 64, 90])
-def test_pieces_hear_what_the_whole_hears(seconds: int) -> None:
-    """A recording heard piece by piece has the very runs of speech that faster-whisper hears in it at once."""
-    data = np.tile(samples(), 3)[: seconds * FRAME * 1000 // 32]
-    options = VadOptions(min_speech_duration_ms=0, min_silence_duration_ms=50, speech_pad_ms=0)
-    whole = get_speech_timestamps(data.astype(np.float32) / 32768, options)
-    runs = heard(data)
-    assert runs == [(run["start"], run["end"]) for run in whole]
-
-
-def test_the_end_of_a_recording_is_heard_as_in_the_whole() -> None:
-    """Wherever a recording breaks off, within a frame or between two, what is heard of its end is the same."""
-    options = VadOptions(min_speech_duration_ms=0, min_silence_duration_ms=50, speech_pad_ms=0)
-    for end in range(12 * RATE, 12 * RATE + 2 * FRAME, 37):
-        data = samples()[5 * RATE : end]
-        whole = get_speech_timestamps(data.astype(np.float32) / 32768, options)
-        assert heard(data) == [(run["start"], run["end"]) for run in whole]
-
-
-def test_what_is_heard_so_far_stays_and_the_rest_begins_behind_it() -> None:
-    """After each piece, the runs known are the first of all, and every other one begins at the point told or later."""
-    data = np.tile(samples(), 5)
-    *pieces, whole = speech(io.BytesIO(data.tobytes()), 0.5)
-    assert [piece.samples for piece in pieces] == [PIECE * number for number in range(1, len(data) // PIECE + 1)]
-    assert (whole.samples, len(whole.runs) > len(pieces[-1].runs)) == (len(data), True)
-    for piece in pieces:
-        later = whole.runs[len(piece.runs) :]
-        assert whole.runs == [*piece.runs, *later]
-        assert later[0].start >= piece.point >= piece.runs[-1].end

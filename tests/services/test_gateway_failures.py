@@ -1,0 +1,82 @@
+"""The gateway when something behind it does not answer, or what is asked of the operator's routes is wrong."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pydantic_core import from_json
+from pymongo.errors import ServerSelectionTimeoutError
+
+from services.gateway.submitter import NoReply, NotTaken
+from shared.jobs.document import Job
+from shared.topology import SUBMIT_KEY
+from tests.fakes.gateway import House, gateway
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """Yield a gateway where everybody is one tenant."""
+    async with gateway(tmp_path) as open_house:
+        yield open_house
+
+
+@pytest.mark.parametrize(("failure", "said"), [(NoReply, "not confirmed by intake yet"), (NotTaken, "send it again")])
+async def test_a_silent_mesh_is_told_with_the_jobs_id(
+    house: House, failure: type[NoReply | NotTaken], said: str
+) -> None:
+    """So that the client can ask for the job, or submit the same one again."""
+
+    class Silent:
+        async def ask(self, key: str, message: dict[str, Any]) -> Any:
+            assert key == SUBMIT_KEY
+            raise failure(message["id"])
+
+    house.intake = Silent()
+    async with house.http.post("/v1/jobs", json={"source": {"url": "https://example.org/a.mp3"}}) as answer:
+        body = await answer.json()
+    assert (answer.status, said in body["detail"], body["id"] in body["detail"]) == (503, True, True)
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "said"),
+    [
+        (ServerSelectionTimeoutError("mongodb.internal:27017"), 503, "GET /health says what"),
+        (ConnectionRefusedError("mongodb.internal:27017"), 503, "GET /health says what"),
+        (KeyError("mongodb.internal:27017"), 500, "its log says what"),
+    ],
+)
+async def test_a_gateway_that_cannot_answer_says_so_in_json(
+    house: House, failure: Exception, status: int, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is behind it is for its log alone."""
+
+    async def failing(_: str) -> Job:
+        raise failure
+
+    house.store.find = failing  # type: ignore[method-assign, assignment]  # the database goes away
+    async with house.http.get(f"/v1/jobs/{uuid4()}") as answer:
+        text = await answer.text()
+    assert (answer.status, said in from_json(text)["detail"], "internal:" in text) == (status, True, False)
+    assert "mongodb.internal" in caplog.text
+
+
+async def test_health_says_which_part_does_not_answer(house: House) -> None:
+    """Without saying where it is."""
+    async with house.http.get("/health") as answer:
+        assert (answer.status, await answer.json()) == (200, {"database": "ok", "object store": "ok"})
+
+    async def gone() -> None:
+        raise ConnectionRefusedError("mongodb.internal:27017")
+
+    house.pings["database"] = gone
+    async with house.http.get("/health") as answer:
+        assert (answer.status, await answer.json()) == (503, {"database": "does not answer", "object store": "ok"})
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/replay"), ("POST", "/drop")])
+async def test_a_mistyped_filter_of_dead_letters_is_refused(house: House, method: str, path: str) -> None:
+    """Passed over, it would drop what was not meant."""
+    async with house.http.request(method, f"/v1/dead{path}", params={"tenat": "acme"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.tenat")
