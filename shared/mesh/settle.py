@@ -124,7 +124,7 @@ def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:
 def tries(message: AbstractIncomingMessage) -> int:
     """Return how often the message itself could not be handled before."""
     counted = message.headers.get(TRIES, 0)
-    return counted if isinstance(counted, int) else 0
+    return max(counted, 0) if isinstance(counted, int) else 0
 
 
 def _named(wrong: ValidationError) -> str:

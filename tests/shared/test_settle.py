@@ -78,3 +78,16 @@ async def test_a_message_that_can_go_nowhere_is_not_given_back_at_once(monkeypat
     settler = Settler(Stage.DOWNLOADER, "worker", Refused(), AWAY)  # type: ignore[arg-type]  # only `again` is asked
     await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
     assert [at - began >= PAUSE for at in message.at] == [True]
+
+
+async def test_a_count_that_a_publisher_made_up_sends_nothing_round_in_circles() -> None:
+    """There is no rung for one below nothing: the broker would bring the message again every two seconds."""
+
+    async def broken(message: Any) -> None:
+        raise RuntimeError(message.body)
+
+    ladder, message = Ladder(), Settled(b"{}", headers={TRIES: -1_000})
+    settler = Settler(Stage.INTAKE, "worker", ladder, AWAY)  # type: ignore[arg-type]  # only `again` is asked
+    await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
+    assert ladder.sent == [(LADDER[0].seconds, 1)]
+    assert message.acked
