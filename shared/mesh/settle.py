@@ -91,8 +91,9 @@ class Settler:
         await self._later(message, LADDER[failed - 1], failed)
 
     async def _later(self, message: AbstractIncomingMessage, rung: Rung, failed: int) -> None:
-        headers = {**message.headers, TRIES: failed}
-        await self.post.resend(self.stage, rung.seconds, message.body, **_carried(message), headers=headers)
+        # Its publisher's headers stay behind: with one more of ours they may not fit into a frame, and the broker would
+        # end the connection each time that the message comes.
+        await self.post.resend(self.stage, rung.seconds, message.body, **_carried(message), headers={TRIES: failed})
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(
