@@ -9,6 +9,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from pydantic_core import to_json
 
+from shared.mesh.decoding import read_what_can_be_read
 from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.lost import LOST
 from shared.messages import Reply
@@ -96,6 +97,7 @@ def _priority(key: str, message: dict[str, Any]) -> int:
 
 async def connect(url: str) -> AbstractRobustConnection:
     """Return the connection that replies and events come on."""
+    read_what_can_be_read()
     return await aio_pika.connect_robust(
         with_heartbeat(url), timeout=CONNECT_SECONDS, client_properties={"connection_name": "scribe gateway"}
     )

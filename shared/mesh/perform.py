@@ -1,5 +1,6 @@
 """Performing a held step: the stage runs with its pulse, and however it ends becomes one of the outcomes."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
@@ -121,7 +122,7 @@ class Performance:
                 say = announcer.announce
                 work = Work(held.job, held.step, held.attempt, inputs, stop, pulse.progress, weigh, say)
                 try:
-                    return await do(work)
+                    return await _made(do, work)
                 finally:
                     worker.appetite.release(held.step)
 
@@ -143,3 +144,17 @@ class Performance:
         except Exception as second:
             log.exception("nothing could stand in for the stage")
             return Dead(short(f"{reason}; and what should stand in for it failed: {second}"), failure)
+
+
+async def _made(do: Do, work: Work) -> Output:
+    try:
+        return await do(work)
+    except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as odd:
+        # A panic in Rust, or a cancellation that nobody asked for, as of what the stage waited for. Let through, either
+        # would end the run without an outcome, and its message would stay here, neither acked nor given back.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RuntimeError(f"the stage ended in {type(odd).__name__}: {odd}") from odd

@@ -118,7 +118,7 @@ class AmqpPost:
         await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step), headers=headers)
 
     async def resend(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
-        """Send a message that could not be handled up the ladder as it came."""
+        """Send a message that could not be handled up the ladder, its body as it came."""
         await self.publish(RETRY.name, retry_key(stage, rung_for(delay)), body, **properties)
 
     async def event(self, event: Event) -> None:

@@ -50,8 +50,8 @@ class Executor:
     async def run(self, step: Step, stop: threading.Event, *, seen: bool = False) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `seen` says that its message was delivered before and not acked, or comes only to look again. Raises Draining
-        if the step was given back, and whatever database and broker raise: then nothing is acked.
+        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again.
+        Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.

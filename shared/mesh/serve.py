@@ -21,6 +21,7 @@ from shared.blobs import Blobs
 from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.mesh.appetite import Appetite
 from shared.mesh.declare import declare
+from shared.mesh.decoding import read_what_can_be_read
 from shared.mesh.hands import Hands
 from shared.mesh.health import Health
 from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
@@ -104,6 +105,7 @@ class Parts:
 
 def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespan = NOTHING) -> FastStream:
     """Return the application that handles the subscriptions' messages, and ends in order."""
+    read_what_can_be_read()
     settings, prefetch = parts.settings, PREFETCH[parts.stage]
     url = with_heartbeat(settings.amqp_url)
     # A handler takes the message as it is: there is nothing for FastStream to inject or to convert.

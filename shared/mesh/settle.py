@@ -91,8 +91,9 @@ class Settler:
         await self._later(message, LADDER[failed - 1], failed)
 
     async def _later(self, message: AbstractIncomingMessage, rung: Rung, failed: int) -> None:
-        headers = {**message.headers, TRIES: failed}
-        await self.post.resend(self.stage, rung.seconds, message.body, **_carried(message), headers=headers)
+        # Its publisher's headers stay behind: with one more of ours they may not fit into a frame, and the broker would
+        # end the connection each time that the message comes.
+        await self.post.resend(self.stage, rung.seconds, message.body, **_carried(message), headers={TRIES: failed})
 
     async def _park(self, message: AbstractIncomingMessage, reason: str, failure: Exception) -> None:
         why = Diagnosis(
@@ -124,7 +125,7 @@ def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:
 def tries(message: AbstractIncomingMessage) -> int:
     """Return how often the message itself could not be handled before."""
     counted = message.headers.get(TRIES, 0)
-    return counted if isinstance(counted, int) else 0
+    return max(counted, 0) if isinstance(counted, int) else 0
 
 
 def _named(wrong: ValidationError) -> str:

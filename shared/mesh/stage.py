@@ -13,7 +13,7 @@ from shared.mesh.perform import Do, Worker
 from shared.mesh.post import LOOK
 from shared.mesh.run import Executor
 from shared.mesh.serve import NOTHING, Lifespan, Parts, Subscription, serve
-from shared.mesh.settle import Handle
+from shared.mesh.settle import TRIES, Handle
 from shared.messages import StepMessage
 from shared.settings import Settings
 from shared.topology import Stage, work_queue
@@ -62,7 +62,7 @@ def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) 
 
         async def run(stop: threading.Event) -> bool:
             with appetite.taken(step, message.priority or 0):
-                seen = bool(message.redelivered) or LOOK in message.headers
+                seen = bool(message.redelivered) or not message.headers.keys().isdisjoint((LOOK, TRIES))
                 return await executor.run(step, stop, seen=seen)
 
         await parts.running.join(step, run)

@@ -19,6 +19,7 @@ from shared.jobs.store import change
 from shared.mesh.follow import pass_on
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.mesh.post import LOOK
+from shared.mesh.settle import TRIES
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
 from shared.messages import Diagnosis, StepMessage
@@ -207,8 +208,9 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
     assert (await net.ended(job)).happening is Happening.COMPLETED
 
 
-async def test_a_message_that_only_looks_again_leaves_a_step_on_the_ladder(net: Net) -> None:
-    """It costs no attempt, and waits beside the step's own message."""
+@pytest.mark.parametrize("header", [LOOK, TRIES])
+async def test_a_message_that_was_here_before_leaves_a_step_on_the_ladder(net: Net, header: str) -> None:
+    """One that looks again, or could not be handled, costs no attempt, and waits beside the step's own message."""
     ladder = retry_queue(LADDER[-1]).name
 
     async def not_now(work: Work) -> Output:
@@ -218,7 +220,7 @@ async def test_a_message_that_only_looks_again_leaves_a_step_on_the_ladder(net: 
     job = await net.submit()
     await net.waiting(ladder, 1)
     body = StepMessage(job=job.id, stage=Stage.DOWNLOADER).model_dump_json()
-    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={LOOK: 1})
+    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={header: 1})
     await net.waiting(ladder, 2)
     assert (await net.parts.store.find(job.id)).steps["downloader-0"].attempts == 1
 

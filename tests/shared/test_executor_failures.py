@@ -40,6 +40,29 @@ async def test_a_bug_is_retried_up_the_ladder_and_then_parked_with_its_diagnosis
     assert bench.post.told() == [Happening.FAILED]
 
 
+class Panic(BaseException):
+    """What a library in Rust raises, through pyo3: no Exception."""
+
+
+@pytest.mark.parametrize("odd", [Panic("odd"), asyncio.CancelledError("odd")], ids=["a panic", "a cancellation"])
+async def test_a_stage_that_ends_in_no_exception_has_failed_like_others(odd: BaseException) -> None:
+    """Nobody cancelled the run: without an outcome its message would stay where it is, and the step, for ever."""
+    bench, running = Bench(), Running()
+    step = bench.first[0]
+
+    async def ends(work: Work) -> Output:
+        del work
+        raise odd
+
+    await running.join(step, partial(bench.executor(step.stage, ends).run, step))
+    record = bench.job.steps[step.key]
+    assert bench.post.delayed == [(step, 10)]
+    assert (record.state, record.error) == (
+        StepState.QUEUED,
+        f"RuntimeError: the stage ended in {type(odd).__name__}: odd",
+    )
+
+
 async def test_whatever_a_failure_says_its_reason_can_be_kept() -> None:
     """A library may quote all that a server sent it, in bytes that are no text: more than a message takes."""
     bench = Bench()

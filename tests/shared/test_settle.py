@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 from pymongo.errors import ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
 
 from shared.jobs.mongo import AWAY
 from shared.mesh import settle
-from shared.mesh.settle import TRIES, Settler
+from shared.mesh.settle import TRIES, NotYet, Settler
 from shared.topology import LADDER, Stage
 from tests.fakes.incoming import Incoming
 
@@ -78,3 +79,28 @@ async def test_a_message_that_can_go_nowhere_is_not_given_back_at_once(monkeypat
     settler = Settler(Stage.DOWNLOADER, "worker", Refused(), AWAY)  # type: ignore[arg-type]  # only `again` is asked
     await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
     assert [at - began >= PAUSE for at in message.at] == [True]
+
+
+async def test_what_goes_up_the_ladder_leaves_its_publishers_headers_behind() -> None:
+    """They may fill a frame: with ours beside them the broker would end the connection, each time the message comes."""
+
+    async def early(message: Any) -> None:
+        raise NotYet(message.body)
+
+    post, message = AsyncMock(), Settled(b"{}", headers={"theirs": "x" * 131_000})
+    await Settler(Stage.INTAKE, "worker", post, AWAY).settle(message, early)  # type: ignore[arg-type]  # as above
+    assert post.resend.await_args.kwargs["headers"] == {TRIES: 1}
+    assert message.acked
+
+
+async def test_a_count_that_a_publisher_made_up_sends_nothing_round_in_circles() -> None:
+    """There is no rung for one below nothing: the broker would bring the message again every two seconds."""
+
+    async def broken(message: Any) -> None:
+        raise RuntimeError(message.body)
+
+    ladder, message = Ladder(), Settled(b"{}", headers={TRIES: -1_000})
+    settler = Settler(Stage.INTAKE, "worker", ladder, AWAY)  # type: ignore[arg-type]  # only `again` is asked
+    await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
+    assert ladder.sent == [(LADDER[0].seconds, 1)]
+    assert message.acked

@@ -1,0 +1,56 @@
+"""Properties that no client of the mesh would send: the broker passes them on, and no consumer may end at them."""
+
+import asyncio
+import struct
+
+import aiormq
+import pytest
+from aiormq.abc import ChannelFrame
+from pamqp import commands, constants, frame
+
+from shared.topology import JOBS, Lane, Stage, dead_queue, step_key
+from tests.broker.conftest import Net
+from tests.broker.test_steps import usual
+
+pytestmark = pytest.mark.broker
+
+LATIN = "café".encode("latin-1")
+TABLE, PRIORITY, NAME, TIME = 1 << 13, 1 << 11, 1 << 7, 1 << 6
+"""Flags of the properties headers, priority, message_id and timestamp, in the order in which they follow."""
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        (NAME, bytes([len(LATIN)]) + LATIN),
+        (TIME, struct.pack(">Q", 1_700_000_000_000_000)),
+        (TABLE, struct.pack(">I", len(LATIN) + 2) + bytes([len(LATIN)]) + LATIN + b"V"),
+    ],
+    ids=["a name that is no UTF-8", "a time in microseconds", "a header whose name is no UTF-8"],
+)
+async def test_a_message_whose_properties_cannot_be_read_is_parked(net: Net, flag: int, value: bytes) -> None:
+    """It is no message of the mesh, and goes where those go; what comes behind it is worked on."""
+    await net.stages(usual, Stage.DOWNLOADER)
+    await _published(net.settings.amqp_url, flag, value)
+    letter = await net.dead_letter(Stage.DOWNLOADER)
+    job = await net.submit()
+    await net.until(lambda event: event.job == job.id and event.body.get("fraction") == 1.0)
+    assert letter.body == b"not ours"
+    assert (await net.parts.post.count(dead_queue(Stage.DOWNLOADER).name)).messages == 0
+
+
+async def _published(url: str, flag: int, value: bytes) -> None:
+    """Publish a message with the property as it is, so urgent that it comes before all others."""
+    urgent, body = bytes([Lane.URGENT]), b"not ours"
+    properties = value + urgent if flag > PRIORITY else urgent + value
+    header = struct.pack(">HHQH", commands.Basic.frame_id, 0, len(body), flag | PRIORITY) + properties
+    async with aiormq.connect(url) as connection:
+        channel = await connection.channel()
+        assert isinstance(channel, aiormq.Channel)
+        to = commands.Basic.Publish(exchange=JOBS.name, routing_key=step_key(Stage.DOWNLOADER))
+        payload = frame.marshal(to, channel.number)
+        for kind, content in ((constants.FRAME_HEADER, header), (constants.FRAME_BODY, body)):
+            payload += struct.pack(">BHI", kind, channel.number, len(content)) + content + constants.FRAME_END_CHAR
+        sent = asyncio.get_running_loop().create_future()
+        await channel.write_queue.put(ChannelFrame(payload, should_close=False, drain_future=sent))
+        await sent
