@@ -83,9 +83,13 @@ def beyond(job: Job, step: Step) -> bool:
     return step.stage is Stage.TRANSCRIBER and job.facts.chunks is not None and step.part >= job.facts.chunks
 
 
-def unknown(job: Job, step: Step) -> bool:
-    """Whether the step is of a part that must be announced first, as it may have been once before."""
-    return step.stage in EARLY and step.part not in parts(job, step.stage)
+def awaits(job: Job, step: Step) -> bool:
+    """Whether the step must wait though it is queued, as it may have been once before.
+
+    A chunk waits to be announced; any step of the flow, for what it works on, if that is being done again.
+    """
+    begun = step.stage in OUTSIDE or any(stage is step.stage and step.part in left for stage, left in _begun(job))
+    return not begun
 
 
 def joins(job: Job, step: Step) -> bool:

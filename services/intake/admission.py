@@ -128,7 +128,9 @@ class Admission:
 
     async def _start(self, waiting: Job) -> None:
         with telemetry.logged_as(job=waiting.id, tenant=waiting.tenant):
-            _, job = await change(self._store, waiting, partial(moves.admit, now=now(), window=self._window))
+            moved, job = await change(self._store, waiting, partial(moves.admit, now=now(), window=self._window))
+            if not moved.steps:  # it was cancelled meanwhile, or another intake has admitted it
+                return
             self._running[job.tenant, job.lane] += 1
             self._admitted[job.id] = job
             await self._pass_on(job)

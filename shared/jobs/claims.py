@@ -78,7 +78,7 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, see
     """Return what becomes of `worker` asking for the step; `seen`: its message was here before."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
-    if ended or record is None or record.over or flow.unknown(job, step):
+    if ended or record is None or record.over or flow.awaits(job, step):
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")

@@ -76,6 +76,6 @@ def undone(before: Job, after: Job) -> tuple[Entry, ...]:
 
 
 def whole(job: Job | None, written: Iterable[Entry]) -> list[Entry]:
-    """Return the job's history in the order of time: what was written down, and what its document says."""
+    """Return the job's history in the order of time, and of attempts: what was written, and what its document says."""
     entries = {entry.name: entry for entry in (*(committed(job) if job else ()), *written)}
-    return sorted(entries.values(), key=lambda entry: entry.at)
+    return sorted(entries.values(), key=lambda entry: (entry.at, entry.attempt or 0))

@@ -23,8 +23,9 @@ class Known:
         self._jobs: OrderedDict[str, Job] = OrderedDict()
 
     def keep(self, job: Job) -> Job:
-        """Keep the document, unless a later one is kept, and return it."""
-        latest = max(job, self._jobs.pop(job.id, job), key=lambda each: each.revision)
+        """Keep the document, unless a later one of the same job is kept, and return it."""
+        known = self._jobs.pop(job.id, job)
+        latest = known if known.created == job.created and known.revision > job.revision else job
         if len(latest.steps) <= MOST_STEPS and not all(record.over for record in latest.steps.values()):
             self._jobs[job.id] = latest
         if len(self._jobs) > MOST:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReplaceOne, UpdateOne
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, WTimeoutError
+from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, ExecutionTimeout, WTimeoutError
 
 from shared.flow import OUTPUTS
 from shared.jobs.document import Job
@@ -82,14 +82,16 @@ class MongoStore:
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not.
 
-        The driver writes again when an answer is lost with its connection, and then finds the revision changed by
-        itself: the mark tells its own write from another's.
+        A job that was forgotten and came again under its id has the same revisions, and is another job. The driver
+        writes again when an answer is lost with its connection, and then finds the revision changed by itself: the mark
+        tells its own write from another's.
         """
         if self._known.moved_on(before):
             return None
         mark = uuid4().hex
         result = await self._jobs.update_one(
-            {"_id": before.id, "revision": before.revision}, marked(difference(before, after), mark)
+            {"_id": before.id, "created": before.created, "revision": before.revision},
+            marked(difference(before, after), mark),
         )
         if not result.matched_count and await self._jobs.find_one({"_id": before.id, "mark": mark}, {"_id": 1}) is None:
             return None
@@ -103,15 +105,20 @@ class MongoStore:
         return bool(result.matched_count)
 
     async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
-        """Forget facts and mark steps whose messages the broker has confirmed."""
+        """Forget facts and mark steps whose messages the broker has confirmed.
+
+        A document that does not know one of the steps, because it was put back from a backup, stays as it is: with a
+        mark and nothing else, the step could not be read any more.
+        """
         told, posted = set(sequences), tuple(steps)
         confirmed = {"outbox": {"sequence": {"$in": sorted(told)}}} if told else {}
         marks = {f"steps.{step.key}.posted": now for step in posted}
-        await self._marks.add(UpdateOne({"_id": job}, filled({"$pull": confirmed, "$set": marks})))
+        there = {f"steps.{step.key}": {"$exists": True} for step in posted}
+        await self._marks.add(UpdateOne({"_id": job, **there}, filled({"$pull": confirmed, "$set": marks})))
         self._known.published(job, told, posted, now)
 
     async def _jobs_written(self, updates: Sequence[UpdateOne]) -> None:
-        await self._jobs.bulk_write(updates, ordered=False)
+        await _written(self._jobs, updates)
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:
         """Keep what an attempt made; it counts only once the document names the attempt."""
@@ -144,7 +151,7 @@ class MongoStore:
         """Add to the history; an entry that is there already stays one."""
         rows = [{**entry.model_dump(), "_id": entry.name} for entry in entries]
         if rows:
-            await self._history.bulk_write([ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows])
+            await _written(self._history, [ReplaceOne({"_id": row["_id"]}, row, upsert=True) for row in rows])
 
     async def history(self, job: str) -> list[Entry]:
         """Return the job's history in the order of time, committed attempts included, which nobody remembers."""
@@ -155,3 +162,13 @@ class MongoStore:
     async def ping(self) -> None:
         """Raise if the database cannot be reached."""
         await self._client.admin.command("ping")
+
+
+async def _written(collection: Any, writes: Sequence[UpdateOne | ReplaceOne[Any]]) -> None:
+    """Write them all; raise WTimeoutError, as one write alone does, if no majority of the members has them in time."""
+    try:
+        await collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as failed:
+        if failed.timeout:
+            raise WTimeoutError(str(failed), failed.code, failed.details) from failed
+        raise

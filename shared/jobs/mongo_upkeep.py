@@ -11,6 +11,7 @@ from pymongo.errors import DuplicateKeyError
 from shared.jobs.document import Job
 from shared.jobs.rows import UnreadableJob, to_job
 from shared.jobs.states import ADMITTED, TERMINAL, JobState
+from shared.jobs.upkeep import too_far
 from shared.topology import Lane
 
 log = logging.getLogger(__name__)
@@ -83,7 +84,8 @@ class MongoUpkeep:
 
     async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
         """Make the worker the task's one leader until the time, unless another is now; return whether it is."""
-        free = {"_id": task, "$or": [{"worker": worker}, {"until": {"$lt": now}}]}
+        over = [{"until": {"$lt": now}}, {"until": {"$gt": too_far(now, until)}}]
+        free = {"_id": task, "$or": [{"worker": worker}, *over]}
         result = await self._locks.update_one(free, {"$set": {"worker": worker, "until": until}})
         if result.matched_count:
             return True

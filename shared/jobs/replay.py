@@ -18,9 +18,9 @@ RESULT = ("transcript", "words", "speakers")
 def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
     """Return the job with the dead step queued again, and with it all that must be done again because of it.
 
-    A failed job runs on where it failed; a job completed without an optional stage makes its result anew, and that
-    takes all the stage's dead steps. Nothing changes if the step is not dead (it was replayed before) or the job was
-    cancelled, but for its deliveries.
+    A failed job runs on where it failed, whichever of its dead steps is replayed; a job that went on without an
+    optional stage makes its result anew, also one that is being made, and that takes all the stage's dead steps.
+    Nothing changes if the step is not dead (it was replayed before) or the job was cancelled, but for its deliveries.
     """
     record = job.record(step)
     over = job.state is JobState.CANCELLED and step.stage not in flow.OUTSIDE
@@ -37,10 +37,11 @@ def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
     lifted = {warned(step, reason)}
     for key, record in job.steps.items():
         other = Step.of(job.id, key)
-        beside = record.state is StepState.DEAD and other.stage is step.stage
-        undone = record.state is StepState.DROPPED or beside or (record.over and follows(other.stage, step.stage))
+        gave_up = warned(other, record.error or "")
+        beside = record.state is StepState.DEAD and (other.stage is step.stage or gave_up == job.error)
+        undone = record.state is StepState.DROPPED or beside or follows(other.stage, step.stage)
         if beside:
-            lifted.add(warned(other, record.error or ""))
+            lifted.add(gave_up)
         if undone and other.stage not in flow.OUTSIDE and not flow.beyond(job, other):
             job = queued_again(job, other)
     if step.stage is Stage.DOWNLOADER:

@@ -31,4 +31,15 @@ class Upkeep(Protocol):
         """Delete all that is kept of the job, its document last."""
 
     async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
-        """Make the worker the task's one leader until the time, unless another is now; return whether it is."""
+        """Make the worker the task's one leader until the time, unless another is now; return whether it is.
+
+        One whose time ends too far ahead to be true is none.
+        """
+
+
+def too_far(now: datetime, until: datetime) -> datetime:
+    """Return the time beyond which no leader's own can end: clocks that agree differ by less than that.
+
+    A machine that starts with its clock ahead may be gone when that is put right: nobody else would lead before.
+    """
+    return until + (until - now)

@@ -91,7 +91,7 @@ class Executor:
         try:
             known = self._store.waiting(step)
             # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
-            job = known if known and not flow.unknown(known, step) else await self._store.find(step.job)
+            job = known if known and not flow.awaits(known, step) else await self._store.find(step.job)
             claimed, job = await change(self._store, job, ask)
         except NoSuchJob:
             log.warning("a message asks for a job that is not stored; dropped")

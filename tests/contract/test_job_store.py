@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from pymongo.errors import BulkWriteError
 
 from shared.clock import now
 from shared.jobs.claims import Rules, claim
@@ -12,6 +13,7 @@ from shared.jobs.history import Entry, committed
 from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.jobs.moves import commit
 from shared.jobs.states import StepState
+from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.topology import Stage
 from shared.transcript import Delivered
@@ -26,6 +28,17 @@ class Repeating:
 
     def __init__(self, collection: Any, update_one: Any) -> None:
         self.update_one, self.find_one = update_one, collection.find_one
+
+
+class Unreplicated:
+    """A collection of a database that tells so of the members that are to have its writes."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+
+    async def bulk_write(self, *_: Any, **__: Any) -> None:
+        """Raise what the driver makes of such an answer."""
+        raise BulkWriteError({"writeErrors": [], "writeConcernErrors": [self.told]})
 
 
 async def test_a_job_is_read_as_it_was_written(store: JobStore) -> None:
@@ -199,3 +212,32 @@ async def test_a_database_that_is_not_there_fails_the_ping(unused_tcp_port: int)
     with pytest.raises(AWAY):
         await MongoStore(client, "nowhere").ping()
     client.close()
+
+
+async def test_a_job_that_came_again_under_its_id_is_another_job(store: JobStore) -> None:
+    """What was read of the first, before it was forgotten, is not written into the second at the same revision."""
+    moved = new_job()
+    second = moved.job.but(created=moved.job.created + timedelta(days=1))
+    await store.insert(second)
+    assert await store.save(moved.job, claim(moved.job, moved.steps[0], "w", now(), RULES).job) is None
+    assert await store.find(second.id) == second
+
+
+async def test_a_document_put_back_to_before_a_step_is_not_marked_with_it(store: JobStore) -> None:
+    """A mark alone would be a step that nobody can read, and with it the job could neither go on nor be cancelled."""
+    moved = new_job()
+    await store.insert(moved.job)
+    await store.published(moved.job.id, [], [Step(moved.job.id, Stage.ENHANCER)], now())
+    assert await store.find(moved.job.id) == moved.job
+
+
+async def test_writes_that_no_majority_has_in_time_are_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MongoDB tells of many writes in another way than of one; their messages are tried again until it is back."""
+    late = {"code": 64, "errmsg": "waiting for replication timed out", "errInfo": {"wtimeout": True}}
+    store = MongoStore(connect("mongodb://127.0.0.1:1/"), "nowhere")
+    monkeypatch.setattr(store, "_jobs", Unreplicated(late))
+    with pytest.raises(AWAY):
+        await store.published("a", [1], [], now())
+    monkeypatch.setattr(store, "_history", Unreplicated({"code": 100, "errmsg": "not enough members"}))
+    with pytest.raises(BulkWriteError):
+        await store.remember([Entry(job="a", what="swept", at=now())])

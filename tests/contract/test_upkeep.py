@@ -140,3 +140,13 @@ async def test_one_worker_leads_until_its_time_is_over(kept: Kept) -> None:
     assert not await upkeep.lead("sweep", "b", moment, later)
     assert await upkeep.lead("sweep", "b", later + timedelta(seconds=1), later + timedelta(seconds=20))
     assert not await upkeep.lead("sweep", "a", later + timedelta(seconds=2), later + timedelta(seconds=20))
+
+
+async def test_a_leader_whose_clock_was_wrong_is_followed_by_another(kept: Kept) -> None:
+    """It leads until tomorrow and is gone: nobody would sweep before. One that is ahead by seconds changes nothing."""
+    _, upkeep = kept
+    moment, lease = now(), timedelta(seconds=10)
+    ahead = moment + timedelta(days=1)
+    assert await upkeep.lead("sweep", "gone", ahead, ahead + lease)
+    assert await upkeep.lead("sweep", "a", moment + timedelta(seconds=5), moment + timedelta(seconds=5) + lease)
+    assert not await upkeep.lead("sweep", "b", moment, moment + lease)

@@ -42,7 +42,7 @@ class MemoryStore:
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if nobody has written since `before` was read."""
         stored = self.jobs[before.id]
-        if stored.revision != before.revision:
+        if (stored.created, stored.revision) != (before.created, before.revision):
             return None
         changed = {key: record for key, record in after.steps.items() if record is not before.steps.get(key)}
         fresh = tuple(fact for fact in after.outbox if fact.sequence > before.sequence)
@@ -65,7 +65,7 @@ class MemoryStore:
         told = set(sequences)
         known = self.jobs[job]
         left = tuple(fact for fact in known.outbox if fact.sequence not in told)
-        marked = {step.key: known.steps[step.key].but(posted=now) for step in steps}
+        marked = {step.key: known.steps[step.key].but(posted=now) for step in steps if step.key in known.steps}
         self.jobs[job] = known.but(outbox=left, steps={**known.steps, **marked})
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:

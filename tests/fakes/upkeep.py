@@ -6,6 +6,7 @@ from datetime import datetime
 
 from shared.jobs.document import Job
 from shared.jobs.states import ADMITTED, TERMINAL, JobState
+from shared.jobs.upkeep import too_far
 from shared.topology import Lane
 from tests.fakes.store import MemoryStore
 
@@ -53,7 +54,7 @@ class MemoryUpkeep:
     async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
         """Make the worker the task's leader unless another is."""
         leader, ends = self._leaders.get(task, (worker, now))
-        if leader != worker and ends >= now:
+        if leader != worker and now <= ends <= too_far(now, until):
             return False
         self._leaders[task] = worker, until
         return True

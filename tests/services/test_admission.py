@@ -119,3 +119,17 @@ async def test_a_waiting_job_can_be_cancelled() -> None:
     await house.end(first)
     assert house.states(waiting) == [JobState.CANCELLED]
     assert house.post.steps == []
+
+
+async def test_a_job_that_is_cancelled_at_the_last_moment_is_not_admitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waited when it was looked for: its history does not say that it started, and it takes nobody's place."""
+    house = House(1, 1)
+    running, cancelled, waiting = [await house.submit() for _ in range(3)]
+    await house.end(cancelled)
+    house.store.jobs[cancelled.id] = house.store.jobs[cancelled.id].but(revision=1)
+    house.store.jobs[running.id] = moves.cancel(running, now(), WINDOW).job
+    house.admission._counted = -FRESH
+    monkeypatch.setattr(house.admission._upkeep, "next_waiting", AsyncMock(side_effect=[cancelled, waiting, None]))
+    await house.admission.admit()
+    assert await house.store.history(cancelled.id) == []
+    assert house.states(waiting) == [JobState.ACCEPTED]

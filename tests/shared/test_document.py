@@ -2,7 +2,9 @@
 
 from shared.clock import now
 from shared.jobs.document import Job, StepRecord
+from shared.jobs.history import Entry, whole
 from shared.jobs.states import StepState
+from shared.topology import Stage
 from tests.fakes.jobs import new_job
 
 
@@ -22,3 +24,12 @@ def test_a_change_leaves_the_record_as_it_was() -> None:
     assert (record.state, changed.state) == (StepState.QUEUED, StepState.RUNNING)
     assert changed.worker == record.worker
     assert changed.model_dump(exclude_unset=True).keys() == {"queued", "worker", "state"}
+
+
+def test_attempts_that_ended_within_a_millisecond_are_told_in_their_order() -> None:
+    """The time is cut to what the database keeps; whatever is read first, the first attempt comes first."""
+    moment = now()
+    first, second = (
+        Entry(job="a", what="again", at=moment, stage=Stage.ENHANCER, part=0, attempt=attempt) for attempt in (1, 2)
+    )
+    assert whole(None, [second, first]) == [first, second]

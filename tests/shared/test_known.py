@@ -1,5 +1,7 @@
 """The documents that a process remembers: few, short, the latest, and never more than a place to begin."""
 
+from datetime import timedelta
+
 import pytest
 
 from shared.clock import now
@@ -18,6 +20,14 @@ def test_an_earlier_document_does_not_take_the_place_of_a_later_one() -> None:
     later = kept.keep(moved.job.model_copy(update={"revision": 3}))
     kept.keep(moved.job)
     assert kept.waiting(moved.steps[0]) is later
+
+
+def test_a_job_that_came_again_under_its_id_takes_the_place_of_the_first() -> None:
+    """What was known of a job that has been forgotten is not what a claim of the new one may begin with."""
+    moved, kept = new_job(), Known()
+    kept.keep(moved.job.model_copy(update={"revision": 3}))
+    second = kept.keep(moved.job.model_copy(update={"created": moved.job.created + timedelta(days=1)}))
+    assert kept.waiting(moved.steps[0]) is second
 
 
 def test_a_save_that_would_be_refused_is_known_to_be_once() -> None:

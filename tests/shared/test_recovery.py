@@ -12,6 +12,7 @@ from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.changes import Moved
 from shared.jobs.claims import Rules
+from shared.jobs.document import Job
 from shared.jobs.replay import replay
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
@@ -166,7 +167,7 @@ class World:
         outputs: dict[Stage, Output] = {
             Stage.DOWNLOADER: prepared(self.chunks, self.pieces * flow.PIECE_SECONDS, self._digests()),
             Stage.DIARIZER: heard_piece(step.part) if step.part < self.pieces > 1 else diarization(),
-            Stage.ENHANCER: published(),
+            Stage.ENHANCER: published().model_copy(update={"transcript": sources(work.job)}),
         }
         return outputs.get(step.stage) or chunk_text(step.part, work.outputs(Cut)[0].digests[step.part])
 
@@ -181,6 +182,11 @@ class World:
         self.queue += fresh * (2 if twice else 1)
         self.post.steps.clear()
         self.post.delayed.clear()
+
+
+def sources(job: Job) -> str:
+    """Return what the job's result is to be made of: the attempts that count by the document."""
+    return str([job.made(stage) for stage in flow.FLOW[Stage.ENHANCER]])
 
 
 async def live(chunks: int, pieces: int, choices: list[tuple[int, str]]) -> World:
@@ -215,7 +221,7 @@ def test_every_job_ends_once_whatever_happens_on_the_way(
 
 @given(chunks=st.integers(1, 6), pieces=st.integers(1, 5), choices=Choices)
 def test_a_completed_job_has_every_chunk_once(chunks: int, pieces: int, choices: list[tuple[int, str]]) -> None:
-    """The outputs of a completed job are those of all its chunks, in order, and its voices or a warning."""
+    """A completed job has the outputs of all its chunks, in order, its voices or a warning, and the result of all."""
     world = asyncio.run(live(chunks, pieces, choices))
     job = world.store.jobs[world.job]
     if job.state is JobState.COMPLETED:
@@ -224,4 +230,5 @@ def test_a_completed_job_has_every_chunk_once(chunks: int, pieces: int, choices:
         assert isinstance(made, Prepared)
         assert list(outputs) == [chunk_text(part, digest) for part, digest in enumerate(made.digests)]
         voices = asyncio.run(world.store.outputs(job, [Stage.DIARIZER]))[Stage.DIARIZER]
+        assert job.facts.transcript == sources(job)
         assert diarization() in voices or any(warning.startswith("the diarizer") for warning in job.warnings)

@@ -1,11 +1,15 @@
 """Replaying a dead letter: what failed is tried again, once, and everything made of it is made again."""
 
+from collections.abc import Collection
+
 from shared.clock import now
 from shared.jobs.replay import replay
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp
+from shared.mesh.work import Work
 from shared.topology import Happening, Stage
+from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
 from tests.fakes.jobs import WINDOW
 
@@ -14,8 +18,10 @@ GONE = GiveUp("the source is gone")
 
 def replayed(bench: Bench, step: Step) -> tuple[Step, ...]:
     """Replay the step in the bench's document and return what is to be queued."""
-    moved = replay(bench.job, step, now(), WINDOW)
-    bench.store.jobs[bench.id] = moved.job
+    before = bench.job
+    moved = replay(before, step, now(), WINDOW)
+    if moved.job is not before:
+        bench.store.jobs[bench.id] = moved.job.but(revision=before.revision + 1)
     return moved.steps
 
 
@@ -27,6 +33,19 @@ async def given_up(bench: Bench, stage: Stage) -> Step:
         step = queue.pop(0)
         await (bench.run(step, failing(GONE)) if step == dead else bench.run(step, usual))
         queue += bench.post.steps[seen:]
+    return dead
+
+
+async def given_up_alone(
+    bench: Bench, stage: Stage, before: Collection[Stage] = (Stage.DOWNLOADER, Stage.TRANSCRIBER)
+) -> Step:
+    """Run the stages before, then the one that gives up, and nothing that follows; return the dead step."""
+    dead, queue = bench.step(stage), [*bench.first]
+    while queue:
+        seen = len(bench.post.steps)
+        await bench.run(queue.pop(0), usual)
+        queue += [step for step in bench.post.steps[seen:] if step.stage in before]
+    await bench.run(dead, failing(GONE))
     return dead
 
 
@@ -61,6 +80,50 @@ async def test_a_job_completed_without_speakers_gets_them_by_a_replay() -> None:
     await bench.through_all([*replayed(bench, dead)])
     assert (bench.job.state, bench.job.warnings) == (JobState.COMPLETED, ())
     assert bench.job.steps["enhancer-0"].winner == 2
+
+
+async def test_a_result_that_is_still_to_be_made_waits_for_the_replayed_stage() -> None:
+    """Its message is on its way, and comes to nothing: it is queued again when what it is made of is there."""
+    bench = Bench()
+    dead = await given_up_alone(bench, Stage.DIARIZER)
+    enhancer = bench.step(Stage.ENHANCER)
+    assert bench.post.steps[-1] == enhancer
+    again = replayed(bench, dead)
+    assert again == (dead,)
+    await bench.run(enhancer, usual)
+    assert (bench.job.steps["enhancer-0"].state, bench.job.steps["enhancer-0"].attempts) == (StepState.QUEUED, 0)
+    await bench.through_all([*again])
+    assert (bench.job.state, bench.job.steps["enhancer-0"].winner) == (JobState.COMPLETED, 1)
+
+
+async def test_a_result_that_is_being_made_without_the_replayed_stage_is_discarded() -> None:
+    """Whoever makes it holds the step no longer, and another makes it anew."""
+    bench = Bench()
+    dead = await given_up_alone(bench, Stage.DIARIZER)
+    again = list[Step]()
+
+    async def overtaken(work: Work) -> Output:
+        again.extend(replayed(bench, dead))
+        return await usual(work)
+
+    await bench.run(bench.step(Stage.ENHANCER), overtaken)
+    assert bench.job.state is JobState.RUNNING
+    await bench.through_all(again)
+    assert (bench.job.state, bench.job.steps["enhancer-0"].winner) == (JobState.COMPLETED, 2)
+
+
+async def test_a_failed_job_that_runs_on_for_an_optional_stage_does_again_what_failed_it() -> None:
+    """It would otherwise complete without the chunk that was given up on."""
+    bench = Bench()
+    dead = await given_up_alone(bench, Stage.DIARIZER, before=[Stage.DOWNLOADER])
+    chunk = bench.step(Stage.TRANSCRIBER)
+    await bench.run(chunk, failing(GONE))
+    assert bench.job.state is JobState.FAILED
+    again = replayed(bench, dead)
+    assert chunk in again
+    await bench.through_all([*again])
+    assert (bench.job.state, bench.job.warnings) == (JobState.COMPLETED, ())
+    assert bench.job.steps[chunk.key].winner == 2
 
 
 async def test_a_cancelled_job_is_not_replayed() -> None:
