@@ -35,9 +35,9 @@ GRAIN_FRAMES = 50
 """Crops begin again up to a multiple of this, and run with others of their length: alone or beside others, a voice is
 the same. On a CPU lengths of their own cost as much as the frames that this adds."""
 
-FRAMES_AT_ONCE = {"cpu": 2_000, "cuda": 64_000}
-"""Frames in one run of the network. The sample's voices took, on a CPU with one and with two threads, 2.2 and 1.8 s at
-1,000 frames, 2.2 and 1.3 s at 2,000, 2.3 and 1.2 s at 4,000; with two threads 2.0 s at 32,000."""
+FRAMES_AT_ONCE = {"cpu": 4_000, "cuda": 64_000}
+"""Frames in one run of the network. The voices of 124 s took one thread of a CPU 3.0, 2.8 and 2.9 s at 2,000, 4,000
+and 8,000 frames."""
 
 ACTIVE = 0.5
 
