@@ -6,6 +6,7 @@ empty module stands in for the extension, on every machine alike. torchcodec, wh
 either, as pyannote gets waveforms here. And pyannote reports each run to its makers unless told not to.
 """
 
+import logging
 import sys
 import warnings
 from types import ModuleType
@@ -20,12 +21,15 @@ with warnings.catch_warnings():
     from pyannote.audio import Model, Pipeline
     from pyannote.audio.core.plda import PLDA
     from pyannote.audio.models.segmentation import PyanNet
-    from pyannote.audio.pipelines import SpeakerDiarization
+    from pyannote.audio.pipelines import SpeakerDiarization, clustering
     from pyannote.audio.telemetry import set_telemetry_metrics
     from pyannote.core import SlidingWindow, SlidingWindowFeature
     from torchaudio.compliance.kaldi import fbank
 
 set_telemetry_metrics(enabled=False)
+
+# It prints how many speakers it found if they are fewer than it was asked for; this process says all by logging.
+vars(clustering)["print"] = logging.getLogger(clustering.__name__).info
 
 __all__ = [
     "PLDA",

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import conv1d, leaky_relu, pad
+from torch.nn.functional import conv1d, leaky_relu, max_pool1d, pad
 
 from shared.transcript import SAMPLE_RATE
 
@@ -53,25 +53,36 @@ def segmented(inference: Any, samples: Tensor, at_once: int, told: Callable[[flo
 
 def _stretched(sincnet: Any, stretch: Tensor) -> Tensor:
     """Return (windows, features, frames): what the layers make of each window of the (1, 1, samples) stretch."""
-    out = _first(sincnet, stretch[0, 0])
-    for number, (pool, norm) in enumerate(zip(sincnet.pool1d, sincnet.norm1d, strict=True)):
-        out = sincnet.conv1d[number](out) if number else out.abs()
-        out = leaky_relu(norm(pool(out)))
+    out = leaky_relu(sincnet.norm1d[0](_first(sincnet, stretch[0, 0])))
+    for conv, pool, norm in zip(sincnet.conv1d[1:], sincnet.pool1d[1:], sincnet.norm1d[1:], strict=True):
+        out = leaky_relu(norm(pool(conv(out))))
     return out
 
 
 def _first(sincnet: Any, stretch: Tensor) -> Tensor:
-    """Return the first layer of each window, of one convolution of the whole stretch.
+    """Return the first layer of each window, its size pooled, of one convolution of the whole stretch.
 
     The layer is c(g (x - m) / d + b) with the window's mean m and deviation d, and c has no bias: that is
-    (g / d) c(x) + (b - g m / d) c(1).
+    (g / d) c(x) + (b - g m / d) c(1). Where its size is greatest, c(x) is greatest or least.
     """
-    norm, layer = sincnet.wav_norm1d, sincnet.conv1d[0].filterbank
+    norm, layer, width = sincnet.wav_norm1d, sincnet.conv1d[0].filterbank, sincnet.pool1d[0].kernel_size
     filters: Tensor = layer.filters()
-    each = stretch.unfold(0, WINDOW, STEP)
-    scale: Tensor = norm.weight / (each.var(dim=1, correction=0) + norm.eps).sqrt()
-    offset: Tensor = norm.bias - scale * each.mean(dim=1)
+    mean, variance = _moments(stretch)
+    scale: Tensor = norm.weight / (variance + norm.eps).sqrt()
+    offset: Tensor = norm.bias - scale * mean
     once = conv1d(stretch[None, None], filters, stride=layer.stride)[0]
     frames = (WINDOW - filters.shape[-1]) // layer.stride + 1
-    windowed = once.unfold(1, frames, STEP // layer.stride).transpose(0, 1)
-    return windowed * scale[:, None, None] + offset[:, None, None] * filters.sum(dim=2)[None]
+    ones = offset[:, None, None] * filters.sum(dim=2)[None]
+
+    def size(extreme: Tensor) -> Tensor:
+        windowed = extreme.unfold(1, frames - width + 1, STEP // layer.stride)[..., ::width].transpose(0, 1)
+        return torch.addcmul(ones, scale[:, None, None], windowed).abs_()
+
+    return torch.maximum(size(max_pool1d(once, width, 1)), size(-max_pool1d(-once, width, 1)))
+
+
+def _moments(stretch: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and the variance of each window, of sums over the steps that windows share."""
+    steps = stretch.double().view(-1, STEP)
+    mean, square = (each.mean(dim=1).unfold(0, WINDOW // STEP, 1).mean(dim=1) for each in (steps, steps.square()))
+    return mean.float(), (square - mean.square()).float()

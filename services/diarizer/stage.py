@@ -5,13 +5,14 @@ and tells the speakers apart in the whole.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 
 from services.diarizer.heard import Heard
+from services.diarizer.turns import named, too_few, within
 from shared import flow, pcm
 from shared.blobs import PART_BYTES, Blobs
 from shared.mesh.outcomes import GiveUp, TryLater
@@ -56,11 +57,11 @@ async def diarize(work: Work, engine: Engine, blobs: Blobs) -> Diarization | Hea
         return Diarization(model=engine.model, versions=engine.versions)
     with _deliberate_failures():
         if flow.joins(work.job, work.step):
-            return await _told_apart(work, engine, await _joined(work, blobs))
+            return await _told_apart(work, engine, prepared, await _joined(work, blobs))
         heard = await _listened(work, engine, prepared, blobs)
         if flow.pieces(work.job) > 1:
             return await _kept(work, heard, blobs)
-        return await _told_apart(work, engine, heard)
+        return await _told_apart(work, engine, prepared, heard)
 
 
 @contextmanager
@@ -95,7 +96,7 @@ async def _joined(work: Work, blobs: Blobs) -> Heard:
     return await asyncio.to_thread(lambda: Heard.joined([Heard.unpacked(piece) for piece in pieces]))
 
 
-async def _told_apart(work: Work, engine: Engine, heard: Heard) -> Diarization:
+async def _told_apart(work: Work, engine: Engine, prepared: Prepared, heard: Heard) -> Diarization:
     options = work.job.options
     turns = await asyncio.to_thread(
         engine.tell_apart,
@@ -104,7 +105,9 @@ async def _told_apart(work: Work, engine: Engine, heard: Heard) -> Diarization:
         min_speakers=options.min_speakers,
         max_speakers=options.max_speakers,
     )
-    return Diarization(turns=named(turns), model=engine.model, versions=engine.versions)
+    found = named(within(turns, prepared.duration))
+    said = tuple(too_few(options, found))
+    return Diarization(turns=found, model=engine.model, versions=engine.versions, warnings=said)
 
 
 def _span(work: Work, prepared: Prepared, overlap: float) -> tuple[int, int]:
@@ -126,11 +129,3 @@ async def read(work: Work, prepared: Prepared, blobs: Blobs, first: int, last: i
             raise ValueError(f"'{prepared.pcm}' ends at sample {start + len(bit)}, but {last} are promised")
         np.divide(bit, np.float32(pcm.FULL_SCALE), out=samples[start - first : end - first])
     return samples
-
-
-def named(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Return the turns in order of start, their speakers called SPEAKER_00 and so on as they are first heard."""
-    ordered = sorted(turns, key=lambda turn: (turn.start, turn.end))
-    heard = dict.fromkeys(turn.speaker for turn in ordered)
-    names = {speaker: f"SPEAKER_{number:02d}" for number, speaker in enumerate(heard)}
-    return tuple(turn.model_copy(update={"speaker": names[turn.speaker]}) for turn in ordered)

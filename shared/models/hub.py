@@ -1,9 +1,10 @@
 """Models from the Hugging Face hub, by repository id."""
 
 import shutil
+from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub import HfApi, hf_hub_download
 
 from shared.models.source import SourceFailed
 
@@ -33,8 +34,21 @@ def from_hub(repository: str, into: Path) -> None:
 
 def _download(repository: str, into: Path) -> None:
     found = HfApi().model_info(repository, timeout=REACH_SECONDS)
-    if MARKS.isdisjoint(file.rfilename for file in found.siblings or ()):
+    names = [file.rfilename for file in found.siblings or ()]
+    if MARKS.isdisjoint(names):
         raise SourceFailed(f"hub: '{repository}' holds neither a CTranslate2 Whisper nor a pyannote checkpoint")
-    # A commit is named, so that nothing is asked of the hub again without a time limit.
-    snapshot_download(repository, revision=found.sha, local_dir=into, allow_patterns=list(KEPT))
+    _cleared(into, f"{found.sha}")
+    # One by one: `snapshot_download` has them listed once more, with no time limit, and where that fails it takes
+    # what an earlier try left in the folder for all there is.
+    for name in (name for name in names if any(fnmatch(name, kept) for kept in KEPT)):
+        hf_hub_download(repository, name, revision=found.sha, local_dir=into)
     shutil.rmtree(into / ".cache", ignore_errors=True)
+
+
+def _cleared(into: Path, commit: str) -> None:
+    """Empty the folder unless what an earlier try left there is of this commit; a model is never made of two."""
+    mark = into / ".cache" / "commit"
+    if not mark.is_file() or mark.read_text() != commit:
+        shutil.rmtree(into)
+        mark.parent.mkdir(parents=True)
+        mark.write_text(commit)

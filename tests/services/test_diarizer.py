@@ -94,7 +94,7 @@ def engine(model_store: ModelStore) -> PyannoteEngine:
 async def test_speakers_are_numbered_in_the_order_they_are_first_heard() -> None:
     """Whatever labels and order the engine gives, SPEAKER_00 talks first and turns come by start."""
     spoken = Spoken([turn(2, 3, "a"), turn(0, 1, "b"), turn(1, 2, "a")])
-    made = await diarize(work(2), spoken, await blobs(bytes(4)))
+    made = await diarize(work(3 * SAMPLE_RATE), spoken, await blobs(bytes(6 * SAMPLE_RATE)))
     assert isinstance(made, Diarization)
     assert made.turns == (turn(0, 1, "SPEAKER_00"), turn(1, 2, "SPEAKER_01"), turn(2, 3, "SPEAKER_01"))
     assert (made.model, made.versions) == ("spoken", {"spoken": "1"})
@@ -129,6 +129,31 @@ async def test_a_recording_shorter_than_promised_is_an_error() -> None:
     """A truncated object never passes for the whole recording."""
     with pytest.raises(ValueError, match="ends at sample 3, but 4 are promised"):
         await diarize(work(4), Spoken([]), await blobs(bytes(6)))
+
+
+async def test_no_turn_goes_beyond_the_recordings_end() -> None:
+    """What is heard in the silence that fills the last window is cut off, and what begins there is no turn."""
+    spoken = Spoken([turn(0, 0.9, "a"), turn(0.5, 1.4, "b"), turn(1.0, 1.2, "c")])
+    made = await diarize(work(SAMPLE_RATE), spoken, await blobs(bytes(2 * SAMPLE_RATE)))
+    assert isinstance(made, Diarization)
+    assert made.turns == (turn(0, 0.9, "SPEAKER_00"), turn(0.5, 1.0, "SPEAKER_01"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"num_speakers": 3}, "2 of 3 speakers"),
+        ({"min_speakers": 5}, "2 of 5 speakers"),
+        ({"num_speakers": 2}, None),
+        ({}, None),
+    ],
+)
+async def test_fewer_speakers_than_asked_for_are_a_warning(asked: dict[str, Any], said: str | None) -> None:
+    """The job learns that it has not what it asked for."""
+    spoken = Spoken([turn(0, 0.5, "a"), turn(0.5, 1, "b")])
+    made = await diarize(work(SAMPLE_RATE, **asked), spoken, await blobs(bytes(2 * SAMPLE_RATE)))
+    assert [said in warning for warning in made.warnings if said] == [True] * bool(said)
+    assert len(made.warnings) == bool(said)
 
 
 @pytest.mark.parametrize(
@@ -180,6 +205,28 @@ async def test_the_number_of_speakers_asked_for_is_kept_to(engine: PyannoteEngin
     made = await diarize(work(len(pcm) // 2, num_speakers=1), engine, await blobs(pcm))
     assert isinstance(made, Diarization)
     assert {spoken.speaker for spoken in made.turns} == {"SPEAKER_00"}
+
+
+@pytest.mark.filterwarnings("ignore:[^.]*number of speakers")
+async def test_more_speakers_than_there_are_leave_standard_output_alone(
+    engine: PyannoteEngine, pcm: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As many as can be told apart are found, with a warning, and nothing but log lines is written."""
+    made = await diarize(work(len(pcm) // 2, num_speakers=50), engine, await blobs(pcm))
+    assert [" of 50 speakers were found" in warning for warning in made.warnings] == [True]
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.05, 0.5, 9.5, 10.01])
+async def test_a_recording_cut_in_mid_speech_ends_with_its_last_turn(
+    engine: PyannoteEngine, pcm: bytes, seconds: float
+) -> None:
+    """However short it is, what is heard lies inside of it."""
+    count = max(round(seconds * SAMPLE_RATE), 1)
+    start = 8 * SAMPLE_RATE if seconds < 1 else 0
+    made = await diarize(work(count), engine, await blobs(pcm[2 * start : 2 * (start + count)]))
+    assert isinstance(made, Diarization)
+    assert all(0 <= each.start < each.end <= count / SAMPLE_RATE for each in made.turns)
 
 
 async def test_silence_has_no_speakers(engine: PyannoteEngine) -> None:

@@ -65,6 +65,15 @@ def test_a_voice_is_the_same_alone_and_in_a_batch(model_store: ModelStore, pcm: 
     assert together[2].isnan().all()
 
 
+def test_masks_are_those_of_the_networks_own_code(model_store: ModelStore) -> None:
+    """Computed once for the frames that share them, they leave of every frame what the code beside the weights does."""
+    layers = [each for each in network(model_store.fetch("campplus-zh-en")).modules() if hasattr(each, "seg_pooling")]
+    with torch.inference_mode():
+        for layer, frames in ((layer, torch.randn(2, 128, length)) for layer in layers for length in (25, 100, 175)):
+            assert torch.allclose(layer(frames), type(layer).forward(layer, frames), atol=1e-5)
+    assert len(layers) == 52
+
+
 @given(st.dictionaries(st.integers(0, 99), st.integers(1, 20).map(lambda grains: 50 * grains), max_size=40))
 def test_every_voice_is_in_one_batch_and_none_is_too_large(lengths: dict[int, int]) -> None:
     """Batches hold each row once, rows of one length, and their frames are within the limit."""

