@@ -135,7 +135,7 @@ class StandInVoices:
         self, heard: Heard, *, num_speakers: int | None, min_speakers: int | None, max_speakers: int | None
     ) -> list[Turn]:
         """Return the turns; they take their time if so many voices are asked for."""
-        del min_speakers, max_speakers
-        time.sleep(VOICES_SECONDS if num_speakers == SLOW_VOICES else 0.0)
+        del num_speakers, min_speakers
+        time.sleep(VOICES_SECONDS if max_speakers == SLOW_VOICES else 0.0)
         ends = range(0, len(heard.active) + 1, 2)
         return [Turn(start=at, end=at + 2.0, speaker=f"voice {at // 2 % 2}") for at in ends]

@@ -24,7 +24,7 @@ async def sleepers(campaign: Campaign, size: "Size") -> Books:
     """Stop a diarizer in the middle of a step until another has done it, and let it go on: its commit is discarded."""
     load, slept = Load(campaign), dict[str, str]()
     for number in range(size.faults):
-        job = await load.submit_one(num_speakers=SLOW_VOICES)
+        job = await load.submit_one(max_speakers=SLOW_VOICES)
         await load.submit(size.jobs * (number + 1) // size.faults - len(load.jobs))
         slept[job] = await _put_to_sleep(campaign, job)
     await campaign.ready()
