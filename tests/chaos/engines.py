@@ -19,7 +19,7 @@ from shared.transcript import SAMPLE_RATE, Segment, Turn, Word
 SLOW = "slow"
 SLOW_SECONDS = 1.5
 SLOW_VOICES = 49
-"""The number of speakers of a job on which the stand-in for the diarizer is slow."""
+"""The most speakers of a job on which the stand-in for the diarizer is slow."""
 
 VOICES_SECONDS = 3.0
 STUCK_SECONDS = 3.0
