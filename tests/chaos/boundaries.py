@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Expected = dict[str, JobState]
 
 REACHED_SECONDS = 30.0
+BEGUN_SECONDS = 120.0
+"""By then the jobs before are out of the downloader's way: each crash there makes some wait, and be worked on alone."""
+
 GIVEN_UP_SECONDS = 45.0
 """By then an operation on a database that does not answer has run into its 30 s, or found no server sooner."""
 
@@ -136,7 +139,7 @@ async def _begun(campaign: Campaign, job: str) -> None:
     async def begun() -> bool:
         return bool(await campaign.jobs["jobs"].count_documents(at_work))
 
-    await until(begun, REACHED_SECONDS, f"{job} is with its transcriber")
+    await until(begun, BEGUN_SECONDS, f"{job} is with its transcriber")
 
 
 async def _reached(campaign: Campaign) -> bool:
