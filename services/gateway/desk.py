@@ -1,5 +1,6 @@
 """What the routes do: read what is asked, hand it to intake, and find what belongs to the caller."""
 
+import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 from uuid import UUID
@@ -24,6 +25,8 @@ from shared.jobs.store import JobStore, NoSuchJob
 from shared.messages import SUBMIT_BYTES, Reply
 from shared.topology import CANCEL_KEY, SUBMIT_KEY, Happening, Stage
 from shared.transcript import ChunkText
+
+log = logging.getLogger(__name__)
 
 
 class NoTranscript(Exception):
@@ -83,8 +86,11 @@ class Desk:
         except Refused:
             await self.blobs.delete(key)
             raise
-        if (await self.store.find(str(reply.id))).options.source.object != key:  # the job was there before
-            await self.blobs.delete(key)
+        try:
+            if (await self.store.find(str(reply.id))).options.source.object != key:  # the job was there before
+                await self.blobs.delete(key)
+        except Exception:  # the job is taken: who is told otherwise sends the recording again, as another
+            log.exception("cannot see whether an upload is its job's; it stays", extra={"job": reply.id})
         return reply
 
     async def _submit(self, asked: Message) -> Reply:

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
+from aiohttp import FormData
 from pydantic_core import from_json
 from pymongo.errors import ServerSelectionTimeoutError
 
@@ -60,6 +62,18 @@ async def test_a_gateway_that_cannot_answer_says_so_in_json(
         text = await answer.text()
     assert (answer.status, said in from_json(text)["detail"], "internal:" in text) == (status, True, False)
     assert "mongodb.internal" in caplog.text
+
+
+async def test_an_uploads_job_that_is_taken_is_told_though_the_database_goes_away(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever heard of a failure would send the recording again, as another job."""
+    monkeypatch.setattr(house.store, "find", AsyncMock(side_effect=ConnectionError))
+    form = FormData()
+    form.add_field("file", b"RIFF" * 100, filename="talk.wav")
+    async with house.http.post("/v1/jobs", data=form) as answer:
+        assert answer.status == 202, await answer.text()
+    assert len(house.stored()) == 1
 
 
 async def test_health_says_which_part_does_not_answer(house: House) -> None:
