@@ -142,6 +142,15 @@ class Batcher(Generic[R]):
                 item.settle(text)
 
     def _texts(self, batch: list[Item[R]]) -> Sequence[Text | Doubt]:
+        try:
+            return self._written(batch)
+        except Exception:
+            raise
+        except BaseException as panic:
+            # One of the tokenizer's, in Rust. It would end the stream, and leave whoever waits for the windows.
+            raise RuntimeError(f"the model ended in {type(panic).__name__}: {panic}") from panic
+
+    def _written(self, batch: list[Item[R]]) -> Sequence[Text | Doubt]:
         if batch[0].doubted:
             return [self._decoder.alone(item.ready) for item in batch]
         return self._decoder.together([item.ready for item in batch])

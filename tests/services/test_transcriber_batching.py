@@ -43,6 +43,21 @@ async def test_a_bad_window_fails_alone() -> None:
     assert decoder.batches == [["a", "bad", "b"], ["a"], ["bad"], ["b"]]
 
 
+async def test_a_window_that_makes_a_native_library_panic_fails_alone() -> None:
+    """A panic in Rust is no Exception; its window fails, the others get their text and the stream goes on."""
+
+    class Panic(BaseException):
+        pass
+
+    def fail(jobs: list[str]) -> None:
+        if "bad" in jobs:
+            raise Panic(str(jobs))
+
+    good, bad = await asked(Batcher(Scripted(fail), 1, 8), named("a"), named("bad"))
+    assert good == said("a")
+    assert repr(bad) == """RuntimeError("the model ended in Panic: ['bad']")"""
+
+
 async def test_only_the_window_in_doubt_is_done_again() -> None:
     """Its neighbours are answered as they are, it is heard with care, and the reason is counted."""
     before = REGISTRY.get_sample_value("scribe_engine_redone_total", {"reason": "loop"}) or 0
