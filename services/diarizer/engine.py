@@ -26,6 +26,7 @@ from services.diarizer.pyannote_audio import (
     SpeakerDiarization,
     segmentation,
 )
+from services.diarizer.reconstruction import frugal
 from services.diarizer.segmentation import STEP, WINDOW, prepare, whole
 from services.diarizer.settings import DiarizerSettings
 from services.diarizer.stage import Samples
@@ -124,6 +125,7 @@ class PyannoteEngine:
         pipeline = self._offline() if self.model == OFFLINE else self._named()
         prepare(segmentation(pipeline).model)
         bound(pipeline.clustering)
+        frugal(pipeline)
         pipeline.training = True
         exact()
         return pipeline.to(self._device)
