@@ -4,6 +4,8 @@ import json
 import sys
 from typing import Any, TextIO
 
+from shared.visible import visible
+
 LEFT_OUT = ("time", "level", "message", "logger", "service", "exc_info", "stack_info")
 NAME_WIDTH = 13
 HEAD_WIDTH = 22
@@ -48,7 +50,7 @@ class Printer:
     def __call__(self, name: str, line: str) -> None:
         """Write one line of the process called `name`."""
         for row in readable(line).splitlines() or [""]:
-            self._out.write(f"{self._head(name)} {self._body(row)}\n")
+            self._out.write(f"{self._head(name)} {self._body(visible(row))}\n")
         self._out.flush()
 
     def _head(self, name: str) -> str:

@@ -66,8 +66,11 @@ class LocalParts:
 
     def _alone(self) -> IO[str]:
         """Return the home's lock, held until it is closed: two brokers on one data folder would ruin it."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        lock = (self.home / "lock").open("w")
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            lock = (self.home / "lock").open("w")
+        except OSError as closed:
+            raise CannotRun(f"{self.home} cannot be used: {closed.strerror}; choose another: --home") from closed
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,4 +85,5 @@ class LocalParts:
             "SCRIBE_BLOBS_URL": self._given.blobs_url or f"file://{self.home / 'blobs'}",
             "SCRIBE_CACHE": str(self._cache),
             **keys(self.home / "secrets.env"),
+            **self._given.keys(),
         }

@@ -22,6 +22,7 @@ from deploy.local.readiness import readiness
 SHIPPED = Path(__file__).parent.parent / "rabbitmq"
 NODE = f"scribe@{LOOPBACK}"
 USER = "guest"
+DEFINITIONS = "definitions.json"
 START_SECONDS = 120.0
 STOP_SECONDS = 30.0
 
@@ -109,9 +110,10 @@ class Broker:
         if not cookie.exists():
             cookie.touch(mode=0o600)
             cookie.write_text(secrets.token_hex(20))
-        (self._home / "definitions.json").write_text(json.dumps(_definitions()))
+        (self._home / DEFINITIONS).write_text(json.dumps(_definitions()))
         shipped = (SHIPPED / "rabbitmq.conf").read_text()
-        own = f"listeners.tcp.1 = {LOOPBACK}:{self.port}\nload_definitions = {self._home / 'definitions.json'}\n"
+        # By its name, for the node works in this folder: its configuration takes no path beyond Latin-1.
+        own = f"listeners.tcp.1 = {LOOPBACK}:{self.port}\nload_definitions = {DEFINITIONS}\n"
         (self._home / "rabbitmq.conf").write_text(f"{shipped}\n{own}")
 
     def _environment(self) -> dict[str, str]:

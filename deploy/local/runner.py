@@ -45,6 +45,7 @@ class LocalMesh:
         self._services = tuple(commands if services is None else services)
         self._scale, self._added = dict(scale or {}), dict(environment or {})
         self._commands, self._say = commands, say or Printer()
+        self._unsaid = asyncio.Queue[OSError]()
         self.longest_delay = LONGEST_DELAY
         self._port = gateway_port or child.free_port()
         self.keepers: dict[str, list[Keeper]] = {}
@@ -95,6 +96,26 @@ class LocalMesh:
         """Return when every process is ready; raise CannotRun, with its last lines, if one is not in time."""
         await until_ready([keeper for keepers in self.keepers.values() for keeper in keepers], seconds)
 
+    async def last(self) -> None:
+        """Wait for as long as all runs; raise CannotRun when a part has ended by itself or a line cannot be written."""
+        waits = [asyncio.ensure_future(each) for each in (self.parts.last(), self._silenced())]
+        try:
+            await asyncio.gather(*waits)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _silenced(self) -> None:
+        why = await self._unsaid.get()
+        raise CannotRun(f"the lines of the processes cannot be written: {why.strerror}")
+
+    def _tell(self, name: str, line: str) -> None:
+        try:
+            self._say(name, line)
+        except OSError as closed:  # the next is read all the same: a process stands still once its pipe is full
+            if self._unsaid.empty():
+                self._unsaid.put_nowait(closed)
+
     def _check(self) -> None:
         unknown = {*self._services, *self._scale} - {*self._commands}
         if unknown:
@@ -115,7 +136,7 @@ class LocalMesh:
         port = child.free_port()
         words = [word.replace("{port}", str(self._port)) for word in command]
         own = {**self.environment, "SCRIBE_HEALTH_PORT": str(port)}
-        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._say, self.longest_delay)
+        return Keeper(name, words, {**DEFAULTS, **child.inherited(own)}, port, self._tell, self.longest_delay)
 
     async def _stop(self) -> None:
         await asyncio.gather(*(keeper.stop(GRACE) for keepers in self.keepers.values() for keeper in keepers))

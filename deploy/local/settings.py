@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.settings import Settings
 
@@ -14,3 +14,10 @@ class LocalSettings(Settings):
     mongo_url: str | None = Field(None, pattern=r"^mongodb(\+srv)?://")  # type: ignore[assignment]  # as above
     blobs_url: str | None = Field(None, pattern=r"^(file|s3|gs|az)://")  # type: ignore[assignment]  # as above
     cache: Path | None = None  # type: ignore[assignment]  # as above
+    seal_key: SecretStr | None = None
+    signing_key: SecretStr | None = None
+
+    def keys(self) -> dict[str, str]:
+        """Return the `SCRIBE_*` keys that are given."""
+        given = {"SCRIBE_SEAL_KEY": self.seal_key, "SCRIBE_SIGNING_KEY": self.signing_key}
+        return {name: key.get_secret_value() for name, key in given.items() if key}

@@ -33,7 +33,8 @@ class NoTranscript(Exception):
     """The job has no transcript, at least not yet."""
 
     def __init__(self, job: Job) -> None:
-        super().__init__(f"job {job.id} is {job.state} and has no transcript; it has one once it is completed")
+        why = "no chunk was done before" if job.state in ABANDONED else "it has one once it is completed"
+        super().__init__(f"job {job.id} is {job.state} and has no transcript; {why}")
 
 
 @dataclass(frozen=True)

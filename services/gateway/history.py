@@ -21,7 +21,7 @@ class EntryView(BaseModel):
     attempt: int | None
     worker: str | None
     waited: float | None = Field(description="from the time the step was queued to this attempt's start")
-    worked: float | None = Field(description="from the attempt's start to its end")
+    worked: float | None = Field(description="from the attempt's start to its end; null as long as it goes on")
     reason: str | None
 
 
@@ -43,4 +43,5 @@ def _view(entry: Entry) -> EntryView:
     started = entry.started
     shown = entry.model_dump(include={"what", "at", "stage", "part", "attempt", "worker", "reason"})
     waited = (started - entry.queued).total_seconds() if started and entry.queued else None
-    return EntryView(**shown, waited=waited, worked=(entry.at - started).total_seconds() if started else None)
+    worked = (entry.at - started).total_seconds() if started and entry.what != StepState.RUNNING else None
+    return EntryView(**shown, waited=waited, worked=worked)

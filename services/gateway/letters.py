@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 from pydantic import ValidationError
 
 from shared.clock import now
@@ -75,11 +75,18 @@ class DeadLetters:
         async with self._reading:
             # A channel of its own: closing it is what gives the letters back.
             with lost_as_error():
-                channel = await self._connection.channel(publisher_confirms=False)
+                channel = await _opened(self._connection)
                 try:
                     yield [letter async for letter in _letters(channel, wanted)]
                 finally:
                     await channel.close()
+
+
+async def _opened(connection: AbstractRobustConnection) -> AbstractChannel:
+    try:
+        return await connection.channel(publisher_confirms=False)
+    except RuntimeError as closed:  # what aiormq raises until the connection is there again
+        raise ConnectionError(f"the connection to the broker is lost: {closed}") from closed
 
 
 async def _letters(channel: Any, wanted: Wanted) -> AsyncIterator[Letter]:

@@ -7,6 +7,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.answers import EVERYWHERE, described
+from services.gateway.asked import refused
 from services.gateway.desk import Desk
 from services.gateway.letters import Letter, Wanted
 from services.gateway.undertaker import Done
@@ -37,7 +38,7 @@ class Asked(BaseModel):
     job: str | None = None
     tenant: str | None = None
     stage: Stage | None = None
-    reason: str | None = Field(None, description="a part of the reason")
+    reason: str | None = Field(None, min_length=1, description="a part of the reason")
     older_than: float | None = Field(None, ge=0, description="seconds since it was given up on")
     limit: int = Field(100, ge=1, le=10_000, description="the oldest so many")
 
@@ -71,7 +72,17 @@ class DoneView(BaseModel):
 
 
 Filter = Annotated[Asked, Query()]
-Action = Annotated[Acting, Query()]
+
+
+async def _meant(request: Request, acting: Annotated[Acting, Query()]) -> Acting:
+    """Return which letters are meant; raise Refused for a body: its filters, passed over, would mean all letters."""
+    async for piece in request.stream():
+        if piece:
+            raise refused("body", "is not read; filters go into the address, such as ?stage=downloader")
+    return acting
+
+
+Action = Annotated[Acting, Depends(_meant)]
 
 
 def _view(letter: Letter) -> LetterView:

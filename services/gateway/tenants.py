@@ -43,4 +43,5 @@ class Tenants:
 
 def _given(request: Request) -> bytes:
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return given.encode() if scheme.lower() == "bearer" else b""
+    # The bytes that came: headers are read as Latin-1, whatever they were sent as.
+    return given.encode("latin-1") if scheme.lower() == "bearer" else b""

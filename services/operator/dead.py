@@ -5,16 +5,14 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.table import Column, Table
 
+from services.operator.failed import Failed
 from services.operator.jobs import with_gateway
-from services.operator.screen import screen
+from services.operator.screen import Rows, screen
 from services.operator.show import short
+from shared.visible import visible
 
 app = typer.Typer(help="Dead letters: list, show, replay, drop.", no_args_is_help=True)
-
-WHOLE = Column("letter", no_wrap=True)
-"""A letter's name is there to be copied."""
 
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
@@ -39,20 +37,22 @@ def show_all(
 ) -> None:
     """List dead letters, oldest first."""
     asked = _asked(stage=stage, reason=reason, tenant=tenant, job=job, older_than=older_than, limit=limit)
-    table = Table(WHOLE, "when", "step", "attempts", "reason")
+    table = Rows("letter", "when", "step", "attempts", "reason", whole=("letter",))
     for letter in with_gateway(lambda gateway: gateway.call("GET", "/v1/dead", asked)):
         why = letter["why"]
-        table.add_row(why["letter"], short(why["at"]), _step(why), str(why["attempts"]), why["reason"])
+        table.add(why["letter"], short(why["at"]), _step(why), str(why["attempts"]), why["reason"])
     screen().print(table)
 
 
 @app.command()
 def show(letter: Annotated[str, typer.Argument(help="The letter's name, as `scribe dead list` prints it.")]) -> None:
     """Show a dead letter: its diagnosis, traceback included, and the exact message."""
-    found = with_gateway(lambda gateway: gateway.call("GET", f"/v1/dead/{letter}", {}))
-    traceback = found["why"].pop("traceback", None)
-    typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
-    typer.echo(traceback or "")
+    found = with_gateway(lambda gateway: gateway.call("GET", "/v1/dead", {"letter": letter}))
+    if not found:
+        raise Failed(f"there is no dead letter '{letter}'; it was replayed, dropped, or never there")
+    traceback = found[0]["why"].pop("traceback", None)
+    typer.echo(visible(json.dumps(found[0], indent=2, ensure_ascii=False)))
+    typer.echo(visible(traceback or ""))
 
 
 def _acting(what: str) -> Callable[..., None]:
@@ -77,9 +77,9 @@ app.command("drop", help="Take dead letters out for good; their jobs stay as the
 
 
 def _act(what: str, asked: dict[str, str]) -> None:
-    table = Table(WHOLE, "step", "")
+    table = Rows("letter", "step", "", whole=("letter",))
     for done in with_gateway(lambda gateway: gateway.call("POST", f"/v1/dead/{what}", asked)):
-        table.add_row(done["letter"], _step(done), done["said"])
+        table.add(done["letter"], _step(done), done["said"])
     screen().print(table)
 
 
@@ -88,7 +88,7 @@ def _step(about: dict[str, Any]) -> str:
 
 
 def _asked(*, older_than: str | None, **given: Any) -> dict[str, str]:
-    seconds = {"older_than": _seconds(older_than)} if older_than else {}
+    seconds = {"older_than": _seconds(older_than)} if older_than is not None else {}
     return {name: str(value) for name, value in {**given, **seconds}.items() if value is not None}
 
 

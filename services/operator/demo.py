@@ -42,11 +42,11 @@ def demo(
     for name in needed(settings):
         fetch(settings, name)
     (home / "out").mkdir(parents=True, exist_ok=True)
-    result = run(_demo(home, recording, console))
+    result = run(_demo(home, settings, recording, console))
     show(console, result.texts[Form.JSON])
     for form, text in result.texts.items():
         path = home / "out" / f"{recording.stem}.{form}"
-        path.write_text(text)
+        path.write_text(text, "utf-8")
         console.print(f"{form.upper():<5}{path}")
     install = "" if install_seconds is None else f"install {install_seconds:.0f} s, "
     console.print(f"{install}start {result.start:.1f} s, job {result.job:.1f} s", style="bold")
@@ -60,10 +60,13 @@ def sample() -> Path:
     return Path(package.origin).parent / "sample" / "sample.wav"
 
 
-async def _demo(home: Path, recording: Path, console: Console) -> Result:
+async def _demo(home: Path, settings: OperatorSettings, recording: Path, console: Console) -> Result:
     began = time.monotonic()
     console.print("starting the broker, the database and every service ...")
-    async with logged_mesh(home, home / "demo.log") as url, Gateway(url) as gateway:
+    async with (
+        logged_mesh(home, home / "demo.log") as url,
+        Gateway.of(settings.model_copy(update={"gateway_url": url})) as gateway,
+    ):
         ready = time.monotonic()
         job = await gateway.upload(recording, {})
         console.print(f"job {job}: {recording.name}")

@@ -4,10 +4,9 @@ import asyncio
 import logging
 
 import typer
-from rich.table import Table
 
 from services.operator.checks import Finding, findings
-from services.operator.screen import screen
+from services.operator.screen import Rows, screen
 from services.operator.settings import OperatorSettings
 from shared.settings import load
 
@@ -23,8 +22,8 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _table(found: list[Finding]) -> Table:
-    table = Table("part", "state", "what to do")
+def _table(found: list[Finding]) -> Rows:
+    table = Rows("part", "state", "what to do")
     for each in found:
-        table.add_row(each.part, each.state, each.advice or "-", style="red" if each.advice else None)
+        table.add(each.part, each.state, each.advice or "-", style="red" if each.advice else None)
     return table

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 
 import typer
 
@@ -19,7 +20,7 @@ from shared.settings import load
 
 T = TypeVar("T")
 
-JobId = Annotated[str, typer.Argument(help="The job's id, as `scribe submit` printed it.")]
+JobId = Annotated[UUID, typer.Argument(help="The job's id, as `scribe submit` printed it.")]
 
 
 class Form(StrEnum):
@@ -57,19 +58,19 @@ def submit(
 def watch(job: JobId) -> None:
     """Show a job's progress until it has ended."""
     console = screen(stderr=True)
-    with_gateway(lambda gateway: follow(gateway, job, console))
+    with_gateway(lambda gateway: follow(gateway, str(job), console))
 
 
 def transcript(
     job: JobId, form: Annotated[Form, typer.Option("--format", help="What to print it as.")] = Form.TXT
 ) -> None:
     """Print a job's transcript."""
-    typer.echo(with_gateway(lambda gateway: gateway.transcript(job, form)))
+    typer.echo(with_gateway(lambda gateway: gateway.transcript(str(job), form)))
 
 
 def cancel(job: JobId) -> None:
     """Cancel a job."""
-    with_gateway(lambda gateway: gateway.cancel(job))
+    with_gateway(lambda gateway: gateway.cancel(str(job)))
 
 
 def located(source: str) -> str | Path:

@@ -6,6 +6,7 @@ import typer
 
 from services.operator import dead, demo, doctor, jobs, models, show, up
 from services.operator.failed import Failed
+from shared.visible import visible
 
 INTERRUPTED = 130
 """The exit status that shells give to what Ctrl-C ended."""
@@ -32,7 +33,7 @@ def main() -> None:
     try:
         build()()
     except Failed as failed:
-        typer.secho(f"scribe: {failed}", err=True, fg="red")
+        typer.secho(f"scribe: {visible(str(failed))}", err=True, fg="red")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)

@@ -3,10 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from services.operator.failed import Failed
-from services.operator.screen import screen
+from services.operator.screen import Rows, screen
 from services.operator.settings import OperatorSettings
 from shared.models import REGISTRY, ModelStore, ModelUnavailable, NoSuchModel
 from shared.settings import load
@@ -28,9 +27,9 @@ def store(settings: OperatorSettings) -> ModelStore:
 def show() -> None:
     """Show every model the registry knows, and which are on this machine."""
     known = store(load(OperatorSettings))
-    table = Table("model", "kind", "here", "licence")
+    table = Rows("model", "kind", "here", "licence")
     for spec in REGISTRY.values():
-        table.add_row(spec.name, spec.kind, "yes" if known.have(spec.name) else "no", spec.licence)
+        table.add(spec.name, spec.kind or "", "yes" if known.have(spec.name) else "no", spec.licence)
     screen().print(table)
 
 

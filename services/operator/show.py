@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 
 import typer
-from rich.table import Table
 
 from services.operator.jobs import JobId, with_gateway
-from services.operator.screen import screen
+from services.operator.screen import Rows, screen
+from shared.visible import visible
 
 COLUMNS = ("when", "step", "attempt", "what", "waited", "worked", "worker", "reason")
 
@@ -17,10 +17,10 @@ def show(job: JobId) -> None:
     known = with_gateway(lambda gateway: gateway.call("GET", f"/v1/jobs/{job}", {}))
     typer.echo(f"job {known['id']}: {known['state']}, {known['priority']}, created {known['created']}")
     for said in filter(None, (known["error"], *known["warnings"])):
-        typer.echo(f"  {said}")
-    table = Table(*COLUMNS)
+        typer.echo(f"  {visible(said)}")
+    table = Rows(*COLUMNS)
     for entry in with_gateway(lambda gateway: gateway.call("GET", f"/v1/jobs/{job}/history", {})):
-        table.add_row(short(entry["at"]), _step(entry), *(_text(entry[name]) for name in COLUMNS[2:]))
+        table.add(short(entry["at"]), _step(entry), *(_text(entry[name]) for name in COLUMNS[2:]))
     screen().print(table)
 
 

@@ -27,7 +27,7 @@ Home = Annotated[Path, typer.Option(help="Where the local mesh keeps its data.")
 
 def up(
     home: Home = HOME,
-    port: Annotated[int, typer.Option(help="The gateway's port.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The gateway's port; 0: a free one.")] = 8000,
     scale: Annotated[list[str] | None, typer.Option(help="Processes of a service: transcriber=2.")] = None,
 ) -> None:
     """Start the broker, the database and every service on this machine; Ctrl-C stops them."""
@@ -39,12 +39,13 @@ async def _stay(mesh: LocalMesh) -> None:
     async with mesh:
         await mesh.wait_ready(READY_SECONDS)
         typer.secho(
-            f"ready after {time.monotonic() - began:.1f} s: gateway {mesh.gateway_url}, broker {mesh.amqp_url}, "
-            f"database {mesh.mongo_url}; Ctrl-C stops everything",
+            f"ready after {time.monotonic() - began:.1f} s: gateway {mesh.gateway_url}, "
+            f"broker {mesh.amqp_url if mesh.parts.broker else 'of SCRIBE_AMQP_URL'}, "
+            f"database {mesh.mongo_url if mesh.parts.database else 'of SCRIBE_MONGO_URL'}; Ctrl-C stops everything",
             bold=True,
         )
         with suppress(asyncio.CancelledError):  # Ctrl-C is how this ends
-            await mesh.parts.last()
+            await mesh.last()
 
 
 @asynccontextmanager

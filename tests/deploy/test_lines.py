@@ -36,6 +36,14 @@ def test_every_row_carries_the_name_of_its_process() -> None:
     assert out.getvalue().splitlines() == ["diarizer     | ERROR   broke", "diarizer     | one", "diarizer     | two"]
 
 
+def test_what_a_terminal_would_obey_is_shown() -> None:
+    """A publisher's field is told in a message and as a value; neither clears the operator's screen."""
+    out, field = io.StringIO(), "\x1b[2J\x9b2J"
+    Printer(out)("intake", json.dumps({"level": "WARNING", "message": f"rejected: {field}", "reason": field}))
+    shown = r"\x1b[2J\x9b2J"
+    assert out.getvalue() == f"intake       | WARNING rejected: {shown} reason={shown}\n"
+
+
 def test_a_terminal_gets_a_colour_per_process_and_one_for_alarm() -> None:
     """Each name keeps its own colour; errors are red."""
     out = Terminal()

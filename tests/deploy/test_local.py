@@ -77,9 +77,12 @@ async def until(condition: Callable[[], bool], heard: asyncio.Event) -> None:
 
 @pytest.mark.broker
 async def test_the_parts_start_carry_messages_and_leave_no_process(tmp_path: Path) -> None:
-    """The default user may publish and consume; after the end no child of ours is left, port mapper included."""
+    """The default user may publish and consume; after the end no child of ours is left, port mapper included.
+
+    The folder may have any name.
+    """
     before = children()
-    async with LocalParts(tmp_path) as parts:
+    async with LocalParts(tmp_path / "הקלטות #1") as parts:
         assert parts.broker
         assert parts.database
         pids = children() - before

@@ -61,6 +61,7 @@ class House:
             max_upload=max_upload,
         )
         self.pings = {"database": self.store.ping, "object store": self.desk.blobs.ping}
+        self.app = application()
         self.http: aiohttp.ClientSession
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
@@ -78,10 +79,9 @@ async def gateway(
 ) -> AsyncIterator[House]:
     """Serve the gateway's routes."""
     house = House(folder, tokens or {}, max_upload, listeners)
-    app = application()
-    app.state.desk = house.desk
-    app.state.health = Health("127.0.0.1", 0, house.pings)
-    async with served(app) as url, aiohttp.ClientSession(url) as house.http:
+    house.app.state.desk = house.desk
+    house.app.state.health = Health("127.0.0.1", 0, house.pings)
+    async with served(house.app) as url, aiohttp.ClientSession(url) as house.http:
         yield house
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,7 +21,7 @@ from shared.transcript import Paragraph, Segment, Transcript
 from tests.fakes.gateway import House, gateway
 from tests.fakes.jobs import new_job
 
-TOKENS = {"acme": "acme-token-of-some-length", "other": "other-token-of-some-length"}
+TOKENS = {"acme": "acme-token-of-some-length", "other": "an-other-tökén-שלום"}
 ACME = {"Authorization": f"Bearer {TOKENS['acme']}"}
 OTHER = {"Authorization": f"Bearer {TOKENS['other']}"}
 SOURCE = {"url": "https://example.org/a.mp3?signature=s3cret", "headers": {"Authorization": "Bearer s3cret"}}
@@ -137,6 +138,18 @@ def test_a_stage_is_shown_with_its_steps_put_together() -> None:
     assert (stopped.state, stopped.done) == (StepState.DROPPED, 1)
 
 
+async def test_what_goes_on_has_not_worked_for_any_time_yet(house: House) -> None:
+    """The attempt that was done says how long it waited and worked, the one at work how long it waited."""
+    queued = now()
+    times = {"queued": queued, "started": queued + timedelta(seconds=2), "attempts": 1}
+    done = StepRecord(**times, state=StepState.DONE, ended=queued + timedelta(seconds=5))
+    steps = {"downloader-0": done, "transcriber-0": StepRecord(**times, state=StepState.RUNNING)}
+    job = kept(house, JobState.RUNNING, steps=steps)
+    async with house.http.get(f"/v1/jobs/{job.id}/history") as answer:
+        told = [(entry["what"], entry["waited"], entry["worked"]) for entry in await answer.json()]
+    assert told == [("done", 2.0, 3.0), ("running", 2.0, None)]
+
+
 @pytest.mark.parametrize("path", ["", "/transcript", "/events"])
 @pytest.mark.parametrize("job", [str(uuid4()), "7", "..%2f"])
 async def test_a_job_that_is_not_there_is_not_found(house: House, path: str, job: str) -> None:
@@ -146,7 +159,7 @@ async def test_a_job_that_is_not_there_is_not_found(house: House, path: str, job
 
 
 async def test_a_token_opens_the_jobs_of_its_tenant_alone(guarded: House) -> None:
-    """Another's job is as unknown as none, whatever is asked of it; nobody's token is told so."""
+    """Another's job is as unknown as none, whatever is asked of it; nobody's token is told so; any letters will do."""
     async with guarded.http.post("/v1/jobs", json={"source": SOURCE}, headers=ACME) as answer:
         job_id = (await answer.json())["id"]
     assert guarded.store.jobs[job_id].tenant == "acme"

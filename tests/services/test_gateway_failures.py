@@ -1,6 +1,7 @@
 """The gateway when something behind it does not answer, or what is asked of the operator's routes is wrong."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -11,7 +12,9 @@ from aiohttp import FormData
 from pydantic_core import from_json
 from pymongo.errors import ServerSelectionTimeoutError
 
+from services.gateway.letters import DeadLetters
 from services.gateway.submitter import NoReply, NotTaken
+from services.gateway.undertaker import Undertaker
 from shared.jobs.document import Job
 from shared.topology import SUBMIT_KEY
 from tests.fakes.gateway import House, gateway
@@ -92,5 +95,26 @@ async def test_health_says_which_part_does_not_answer(house: House) -> None:
 @pytest.mark.parametrize(("method", "path"), [("GET", ""), ("POST", "/replay"), ("POST", "/drop")])
 async def test_a_mistyped_filter_of_dead_letters_is_refused(house: House, method: str, path: str) -> None:
     """Passed over, it would drop what was not meant."""
-    async with house.http.request(method, f"/v1/dead{path}", params={"tenat": "acme"}) as answer:
-        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.tenat")
+    for field, value in (("tenat", "acme"), ("reason", "")):
+        async with house.http.request(method, f"/v1/dead{path}", params={field: value}) as answer:
+            assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, f"query.{field}")
+
+
+@pytest.mark.parametrize("path", ["/replay", "/drop"])
+async def test_filters_in_the_body_are_refused(house: House, path: str) -> None:
+    """It is not read: what should have been left out would be replayed or dropped with all the rest."""
+    async with house.http.post(f"/v1/dead{path}", data={"tenant": "acme"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "body")
+
+
+async def test_dead_letters_wait_for_no_broker_that_is_away(house: House) -> None:
+    """Until aiormq has connected again it answers with an error of no kind."""
+
+    class Closed:
+        async def channel(self, **_: Any) -> Any:
+            raise RuntimeError("<Connection> closed")
+
+    undertaker = Undertaker(DeadLetters(Closed()), house.store, house.post, 4)  # type: ignore[arg-type]  # nothing else is asked of them
+    house.app.state.desk = replace(house.desk, undertaker=undertaker)
+    async with house.http.get("/v1/dead") as answer:
+        assert (answer.status, "GET /health says what" in await answer.text()) == (503, True)

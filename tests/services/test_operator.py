@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import BodyPartReader, web
+from pydantic import SecretStr
 
-from services.operator import jobs
+from services.operator import demo, jobs
 from services.operator.demo import clock, sample, show
 from services.operator.failed import Failed
 from services.operator.gateway import Gateway
@@ -19,6 +21,8 @@ from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from services.operator.up import scales
 from tests.fakes.operator import gateway_that
+
+COMPLETED = b'event: completed\ndata: {"happening": "completed"}\n\n'
 
 
 def test_options_are_json_or_text_and_a_dot_reaches_inside() -> None:
@@ -174,3 +178,41 @@ def test_a_failure_is_one_line_and_a_status(
     with pytest.raises(SystemExit, match="1"):
         main()
     assert capsys.readouterr().err.startswith("scribe: there is no file 'nowhere.wav'")
+
+
+@pytest.mark.parametrize("said", [["watch", ""], ["cancel", "../dead"], ["up", "--port", "70000"]])
+def test_what_can_be_no_id_or_port_is_refused_before_anything_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: list[str]
+) -> None:
+    """An empty variable, or what would lead to another address of the gateway."""
+    monkeypatch.setattr("sys.argv", ["scribe", *said])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "Invalid value" in capsys.readouterr().err
+
+
+def test_a_refusal_cannot_rewrite_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It quotes what others wrote."""
+    monkeypatch.setattr("sys.argv", ["scribe", "submit", "no\x1b]0;title\x07.wav"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert r"'no\x1b]0;title\x07.wav'" in capsys.readouterr().err
+
+
+async def test_the_demonstration_shows_the_token_that_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its mesh has the tenants of the environment, too."""
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    shown = set[str | None]()
+
+    async def answer(request: web.Request) -> web.Response:
+        shown.add(request.headers.get("Authorization"))
+        await request.read()
+        return web.json_response({"id": "7"}) if request.method == "POST" else web.Response(body=COMPLETED)
+
+    async with gateway_that(answer) as server:
+        monkeypatch.setattr(demo, "logged_mesh", lambda *_: nullcontext(str(server.make_url("")).rstrip("/")))
+        settings = OperatorSettings(token=SecretStr("t0"))
+        await demo._demo(tmp_path, settings, tmp_path / "a.wav", screen())
+    assert shown == {"Bearer t0"}
