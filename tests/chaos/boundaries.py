@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from shared.clock import now
-from shared.jobs.states import JobState
+from shared.jobs.rows import to_job
+from shared.jobs.states import TERMINAL, JobState
 from shared.topology import CANCEL_KEY, Stage
 from tests.chaos.books import Books, balance, ended
 from tests.chaos.campaign import Campaign, until
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
 Expected = dict[str, JobState]
 
-REACHED_SECONDS = 30.0
+REACHED_SECONDS = 60.0
+MOST_TRIES = 3
+"""Attempts of a step after which it is spared until it is done: five crashes would make a poison of it."""
+
 BEGUN_SECONDS = 120.0
 """By then the jobs before are out of the downloader's way: each crash there makes some wait, and be worked on alone."""
 
@@ -120,8 +124,9 @@ async def boundaries(campaign: Campaign, size: "Size") -> Books:
     load, expected, unreached = Load(campaign), Expected(), list[str]()
     stride = max(len(NAMES) // size.jobs, 1)
     for name in NAMES[::stride] * size.faults:
-        campaign.failpoints.arm(name)
         try:
+            await until(lambda: _spared(load), BEGUN_SECONDS, f"no step is near its last attempt before {name}")
+            campaign.failpoints.arm(name)
             expected |= await PROVOKED.get(name.partition(":")[0], usual)(load)
             await until(lambda: _reached(campaign), REACHED_SECONDS, f"a process came by {name}")
         except AssertionError as never:
@@ -140,6 +145,12 @@ async def _begun(campaign: Campaign, job: str) -> None:
         return bool(await campaign.jobs["jobs"].count_documents(at_work))
 
     await until(begun, BEGUN_SECONDS, f"{job} is with its transcriber")
+
+
+async def _spared(load: Load) -> bool:
+    asked = {"_id": {"$in": load.jobs}, "state": {"$nin": sorted(map(str, TERMINAL))}}
+    rows = await load.campaign.jobs["jobs"].find(asked).to_list(None)
+    return all(record.over or record.tries < MOST_TRIES for row in rows for record in to_job(row).steps.values())
 
 
 async def _reached(campaign: Campaign) -> bool:
