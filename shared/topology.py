@@ -101,7 +101,7 @@ OWN_QUEUE_MS = 300_000
 LADDER = (Rung("10s", 10), Rung("1m", 60), Rung("5m", 300), Rung("30m", 1800))
 
 # What one consumer holds. Heavy stages hold one message, so that an urgent job waits for one step at the most; the
-# transcriber has a consumer for each step that its engine has room for, or that overtakes (shared/mesh/hands.py).
+# transcriber has a consumer for each step that its engine has room for, or that overtakes (shared/mesh/consumers.py).
 PREFETCH = {
     Stage.INTAKE: 16,
     Stage.DOWNLOADER: 2,
