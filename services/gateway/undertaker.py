@@ -13,7 +13,7 @@ from shared.jobs.history import Entry, committed
 from shared.jobs.replay import replay
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import AmqpPost
 from shared.messages import StepMessage
 from shared.topology import CANCEL_KEY, JOBS, SUBMIT_KEY

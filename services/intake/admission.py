@@ -19,7 +19,7 @@ from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.jobs.upkeep import Upkeep
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import Post
 from shared.messages import Event
 from shared.topology import Lane, Stage

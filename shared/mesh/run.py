@@ -17,10 +17,11 @@ from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.diagnosed import given_up
-from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
-from shared.mesh.perform import Heard, Held, Worker, perform
+from shared.mesh.pass_on import pass_on
+from shared.mesh.perform import Held, Reports, Worker, perform
 from shared.mesh.post import Post
+from shared.mesh.progress import progress, step_done
 from shared.mesh.quarantine import Quarantine
 from shared.messages import StepMessage
 from shared.topology import LADDER
@@ -125,8 +126,8 @@ class Executor:
             for event in progress(held.job, held.step, fraction):
                 await self._post.event(event)
 
-        heard = Heard(tell, partial(self.announce, held))
-        return await perform(held, self._worker, self._store, heard, stop)
+        reports = Reports(tell, partial(self.announce, held))
+        return await perform(held, self._worker, self._store, reports, stop)
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
         step, attempt = held.step, held.attempt
@@ -177,8 +178,8 @@ class Executor:
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
             return
-        heard = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
-        await pass_on(self._store, self._post, moved, heard)
+        told = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
+        await pass_on(self._store, self._post, moved, told)
         match outcome:
             case Again(delay=delay):
                 await self._post.later(held.step, held.job.lane, delay)

@@ -10,7 +10,7 @@ from shared.jobs.document import Job
 from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
-from shared.mesh import follow
+from shared.mesh import progress as module
 from shared.mesh.outcomes import Stopped
 from shared.mesh.run import Draining
 from shared.mesh.work import Work
@@ -228,12 +228,12 @@ async def test_a_committed_attempt_is_in_the_history_without_being_written_there
 
 async def test_progress_is_told_of_a_stage_that_goes_on_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over sooner is not told, though it be a whole stage."""
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", 3_600)  # this machine may be slow
+    monkeypatch.setattr(module, "PROGRESS_SECONDS", 3_600)  # this machine may be slow
     bench = Bench()
     await bench.run(bench.first[0], usual)
     await bench.run(bench.step(Stage.TRANSCRIBER, 0), usual)
     assert progress(bench) == []
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)
+    monkeypatch.setattr(module, "PROGRESS_SECONDS", -1)
     for part in (1, 2):
         await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
     assert progress(bench) == [("transcriber", 2 / 3), ("transcriber", 1.0)]
