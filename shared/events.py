@@ -26,11 +26,11 @@ Told = tuple[Happening, dict[str, Any]]
 Row = TypeVar("Row", str, dict[str, str])
 
 
-def told(output: Output) -> Iterator[Told]:
-    """Yield the events that a committed output gives rise to: its segments, for a chunk."""
+def segments(output: Output) -> Iterator[Told]:
+    """Yield the events of a committed output: its segments, if it is a chunk's text."""
     if isinstance(output, ChunkText):
-        for segments in _pieces(output.segments):
-            rows = [{"start": each.start, "end": each.end, "text": each.text} for each in segments]
+        for piece in _pieces(output.segments):
+            rows = [{"start": each.start, "end": each.end, "text": each.text} for each in piece]
             yield Happening.SEGMENTS, {"part": output.index, "language": output.language, "segments": rows}
 
 

@@ -82,7 +82,7 @@ def _sequence(step: Step) -> str | None:
     return str(step.part // TARGETS) if step.stage in flow.OUTSIDE else None
 
 
-def at(job: Job, state: JobState, now: datetime) -> Job:
+def with_state(job: Job, state: JobState, now: datetime) -> Job:
     """Return the job in the state, with the time when it may be forgotten if that ends it; raise Stale if illegal."""
     if state not in JOB_MOVES[job.state]:
         raise Stale(f"a job that is {job.state} cannot become {state}")
@@ -129,7 +129,7 @@ def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
     queued = {step.key: StepRecord(queued=now) for step in steps if step.key not in job.steps}
     job = job.but(steps={**job.steps, **queued}, updated=now)
     if job.state is JobState.RUNNING and flow.OUTSIDE.issuperset(step.stage for step in steps):
-        job = at(job, JobState.COMPLETED, now)
+        job = with_state(job, JobState.COMPLETED, now)
         job = told(job, [events.completed(job)], now)
         steps = flow.deliveries(job)
     facts = tuple(fact for fact in job.outbox if fact.sequence > before.sequence)
