@@ -75,9 +75,9 @@ class MongoStore:
             raise NoSuchJob(job)
         return self._known.keep(to_job(row))
 
-    def waiting(self, step: Step) -> Job | None:
-        """Return the job as this process knows it if the step waits to be claimed by that; it may be out of date."""
-        return self._known.waiting(step)
+    def claimable(self, step: Step) -> Job | None:
+        """Return the job as this process last saw it if the step can be claimed by that, perhaps old, document."""
+        return self._known.claimable(step)
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not.

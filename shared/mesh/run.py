@@ -95,7 +95,7 @@ class Executor:
     async def _claim(self, step: Step, *, alone: bool, seen: bool) -> tuple[Claim, Job]:
         """Return what became of asking for the step, and the job as it is stored now; raise NoSuchJob, Suspect."""
         ask = partial(_asked, step=step, worker=self._worker, alone=alone, seen=seen)
-        known = self._store.waiting(step)
+        known = self._store.claimable(step)
         # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
         job = known if known and not flow.awaits(known, step) else await self._store.find(step.job)
         claimed, job = await change(self._store, job, ask)

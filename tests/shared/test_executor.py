@@ -199,7 +199,7 @@ async def test_a_claim_that_begins_with_a_document_out_of_date_is_decided_on_the
     bench = Bench()
     step, old = bench.first[0], bench.job
     await bench.run(step, usual, name="w2")
-    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    monkeypatch.setattr(bench.store, "claimable", lambda _: old)
     await bench.run(step, failing(AssertionError("must not run")))
     assert bench.job.steps[step.key].winner == 1
 
@@ -211,7 +211,7 @@ async def test_a_step_that_was_remembered_but_whose_job_is_no_longer_kept_is_dro
     bench = Bench()
     old = bench.job
     bench.store.jobs[bench.id] = old.model_copy(update={"revision": 7})
-    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    monkeypatch.setattr(bench.store, "claimable", lambda _: old)
     monkeypatch.setattr(bench.store, "find", MemoryStore().find)
     await bench.run(bench.first[0], failing(AssertionError("must not run")))
     assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
