@@ -11,8 +11,8 @@ from fastapi.security import HTTPBearer
 
 from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, UNFIT, Taken, described
 from services.gateway.desk import Desk
-from services.gateway.document import BODY, STREAM, TEXTS
 from services.gateway.history import EntryView, history
+from services.gateway.openapi import BODY, STREAM, TEXTS
 from services.gateway.stream import EventStream
 from services.gateway.views import JobView, view
 from shared.captions import to_srt, to_txt, to_vtt
