@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 
 from services.gateway.asked import Refused, refused
 from services.gateway.body import BadUpload, Silent, TooLarge
+from services.gateway.dead_letter_office import NoSuchLetter
 from services.gateway.desk import NoTranscript
 from services.gateway.places import NoPlace
 from services.gateway.submitter import NoReply, NotTaken
-from services.gateway.undertaker import NoSuchLetter
 from shared.blobs import NoSuchObject
 from shared.jobs.mongo import AWAY as DATABASE_AWAY
 from shared.jobs.store import NoSuchJob

@@ -10,13 +10,13 @@ from fastapi import Request
 
 from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
 from services.gateway.body import BadUpload, TooLarge, coming
+from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
 from services.gateway.places import Places
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
-from services.gateway.undertaker import Undertaker
 from services.gateway.uploads import Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
@@ -45,7 +45,7 @@ class Desk:
     intake: Asks
     listeners: Listeners
     tenants: Tenants
-    undertaker: Undertaker
+    dead_letters: DeadLetterOffice
     uploads: Places
     max_upload: int
 
