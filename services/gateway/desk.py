@@ -9,7 +9,7 @@ import uuid_utils
 from fastapi import Request
 
 from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
-from services.gateway.body import BadUpload, TooLarge, coming
+from services.gateway.body import BadUpload, TooLarge, until_silent
 from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
@@ -52,7 +52,7 @@ class Desk:
     async def take(self, request: Request, tenant: str) -> Reply:
         """Submit the message in a JSON body and return intake's reply; raise BadUpload, Refused, NotTaken, NoReply."""
         body = b""
-        async for piece in coming(request.stream()):
+        async for piece in until_silent(request.stream()):
             body += piece
             if len(body) > SUBMIT_BYTES:
                 raise TooLarge("body", SUBMIT_BYTES)
@@ -68,7 +68,7 @@ class Desk:
 
     async def _received(self, request: Request, tenant: str) -> Reply:
         length = int(request.headers.get("content-length", 0))
-        upload = Upload(request.headers["content-type"], length, coming(request.stream()), self.max_upload)
+        upload = Upload(request.headers["content-type"], length, until_silent(request.stream()), self.max_upload)
         pieces = upload.pieces()
         first = await anext(pieces, None)
         if first is None:
