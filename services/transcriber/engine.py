@@ -21,7 +21,7 @@ import faster_whisper
 
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.fits import Fits
 from services.transcriber.layouts import Layout, fastest, layouts, remembered
 from services.transcriber.loading import BATCH, LoadedModels, Placement
@@ -106,7 +106,7 @@ class WhisperEngine:
             layout = fastest(file, [layout, *others], lambda each: self._loading(each).get(usual), width)
         self._models = self._loading(layout)
         self._models.get(usual)
-        self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
+        self._batcher = Batcher[Ready](WhisperDecoder(), layout.streams, width, self._idle, fits.only)
 
     def _loading(self, layout: Layout) -> LoadedModels:
         return LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)

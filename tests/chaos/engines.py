@@ -58,7 +58,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Hearing:
+class StandInDecoder:
     """Says one segment of one word for each window, a batch after `seconds`, or does what the hotwords say."""
 
     seconds: float
@@ -86,7 +86,7 @@ class StandInWhisper:
     versions: Mapping[str, str] = {"stand-in": "1"}
 
     def __init__(self, seconds: float, idle: Callable[[], None]) -> None:
-        self._batcher = Batcher[Sound](Hearing(seconds), streams=1, width=2, idle=idle)
+        self._batcher = Batcher[Sound](StandInDecoder(seconds), streams=1, width=2, idle=idle)
 
     @property
     def free(self) -> int:

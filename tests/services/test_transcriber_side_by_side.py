@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.engine import FRAME, REMEMBERED, WhisperEngine
 from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
@@ -91,12 +91,12 @@ async def test_a_language_is_heard_while_every_stream_has_a_batch(
     """It does not wait for the batch that runs to end, let alone for the next, and knows its language as ever."""
     running, go = threading.Event(), threading.Event()
 
-    def hold(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
+    def hold(_: WhisperDecoder, batch: Sequence[Any]) -> list[tuple[()]]:
         running.set()
         go.wait(200)
         return [()] * len(batch)
 
-    monkeypatch.setattr(Hearing, "together", hold)
+    monkeypatch.setattr(WhisperDecoder, "together", hold)
     speech = samples().astype(np.float32) / np.float32(32768)
     window = Window(speech[:16_000], "en", "base", work(chunk(0, *SHORT)).job.options)
     batch = asyncio.create_task(engine.write_down(window))
