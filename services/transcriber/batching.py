@@ -72,7 +72,7 @@ class Batcher(Generic[R]):
         """Return how many windows a batch may hold, of which so many take no longer than a whole one."""
         return min(self.width * fits, self._most)
 
-    async def write_down(self, ready: R) -> Text:
+    async def decode(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
         item = Item.of(ready)
         if not self._waiting:

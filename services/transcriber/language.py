@@ -33,7 +33,7 @@ async def spoken(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language
         return UNDETERMINED
     speech = await asyncio.gather(*(read(blobs, cut.pcm, span) for span in spans))
     work.check()
-    return await engine.hear(engine.serving(options.model), np.concatenate(speech))
+    return await engine.detect_language(engine.serving(options.model), np.concatenate(speech))
 
 
 def opening(cut: Cut) -> tuple[Span, ...]:

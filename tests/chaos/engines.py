@@ -98,19 +98,19 @@ class StandInWhisper:
         del asked
         return "stand-in"
 
-    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit_hints(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options as they are."""
         del model
         return options, ()
 
-    async def hear(self, model: str, speech: Samples) -> Language:
+    async def detect_language(self, model: str, speech: Samples) -> Language:
         """Return Hebrew."""
         del model, speech
         return Language("he", 1.0)
 
-    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+    async def transcribe(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window."""
-        return await self._batcher.write_down(Sound(window))
+        return await self._batcher.decode(Sound(window))
 
 
 class StandInVoices:

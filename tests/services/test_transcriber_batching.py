@@ -95,7 +95,7 @@ async def test_windows_that_are_stopped_or_forgotten_while_they_wait_are_never_h
     decoder = Scripted(held)
     batcher = Batcher(decoder, 1, 1)
     windows = [named(job) for job in ("runs", "stopped", "forgotten", "waits")]
-    calls = [asyncio.create_task(batcher.write_down(window)) for window in windows]
+    calls = [asyncio.create_task(batcher.decode(window)) for window in windows]
     await held.running.wait()
     windows[1].window.stop.set()
     calls[2].cancel()
@@ -111,7 +111,7 @@ async def test_a_caller_that_goes_while_its_window_runs_harms_nobody() -> None:
     """The batch ends by itself and its other windows are answered."""
     held = Held()
     batcher = Batcher(Scripted(held), 1, 2)
-    goes, stays = (asyncio.create_task(batcher.write_down(named(job))) for job in "ab")
+    goes, stays = (asyncio.create_task(batcher.decode(named(job))) for job in "ab")
     await held.running.wait()
     goes.cancel()
     held.go.set()

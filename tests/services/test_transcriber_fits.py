@@ -108,7 +108,7 @@ async def test_an_engine_begins_with_what_fitted_when_it_ran_before(
     assert engine.free == 4
     window = Window(np.zeros(16_000, np.float32), "en", "tiny.en", new_job().job.options)
     ready = await asyncio.to_thread(Ready.of, window, engine._models.get("tiny.en"), FULL_SECONDS)
-    assert await asyncio.gather(*(engine._batcher.write_down(ready) for _ in range(4))) == [()] * 4
+    assert await asyncio.gather(*(engine._batcher.decode(ready) for _ in range(4))) == [()] * 4
     (file,) = (tmp_path / "layouts").iterdir()
     assert json.loads(file.read_text())["windows"] == 2
     after = WhisperEngine(settings, model_store)
