@@ -20,8 +20,8 @@ class Ready(Protocol):
     def kind(self) -> Hashable: ...  # noqa: D102 - as above
 
     @property
-    def fits(self) -> int:
-        """How many of it take no longer than a whole window does."""
+    def per_whole(self) -> int:
+        """How many windows of this length take no longer together than one whole window does."""
 
     def whole(self) -> Self | None:
         """Return the window with all that a model can see of it, or None if it has that already."""

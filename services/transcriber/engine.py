@@ -23,7 +23,7 @@ from services.transcriber import hints
 from services.transcriber.batching import Batcher
 from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.fits import Fits
-from services.transcriber.layouts import Layout, fastest, layouts, remembered
+from services.transcriber.layouts import Layout, cache_file, fastest, layouts
 from services.transcriber.loading import BATCH, LoadedModels, Placement
 from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
@@ -112,8 +112,8 @@ class WhisperEngine:
         return LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
 
     def _file(self, width: int) -> Path:
-        """Return the file for what is found out of this machine with batches of that width."""
-        return remembered(self._settings.cache / "layouts", self._served[0], self._placement.compute_type, width)
+        """Return the file that keeps what was found out about this machine with batches of that width."""
+        return cache_file(self._settings.cache / "layouts", self._served[0], self._placement.compute_type, width)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""

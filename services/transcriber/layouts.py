@@ -51,8 +51,8 @@ def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
     return [each for each in shares if each.streams <= MOST_STREAMS] or [Layout(MOST_STREAMS, MOST_THREADS)]
 
 
-def remembered(folder: Path, model: str, compute_type: str, batch: int) -> Path:
-    """Return the file for the fastest layout; its name has all that the layout depends on."""
+def cache_file(folder: Path, model: str, compute_type: str, batch: int) -> Path:
+    """Return the file that keeps what was found out about the model here; its name has all that this depends on."""
     versions = f"{compute_type}-ctranslate2-{ctranslate2.__version__}"
     return folder / f"{model.replace('/', '--')}-{cores()}-cores-{batch}-at-once-{versions}.json"
 

@@ -49,7 +49,7 @@ class Sound:
         return "sound"
 
     @property
-    def fits(self) -> int:
+    def per_whole(self) -> int:
         """All are whole."""
         return 1
 

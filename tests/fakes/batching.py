@@ -23,7 +23,7 @@ class Named:
 
     window: Window
     kind: Hashable = "usual"
-    fits: int = 1
+    per_whole: int = 1
 
     def whole(self) -> "Named | None":
         """Return a trimmed window as a whole one."""

@@ -69,7 +69,7 @@ async def test_a_batch_holds_more_windows_where_they_are_short() -> None:
     """Where two whole windows may share a call, four of half the length may; the next batch is expected to be alike."""
     decoder = Scripted()
     batcher = Batcher(decoder, 1, 2)
-    short = [Named(named(job).window, "trimmed", fits=2) for job in "abcde"]
+    short = [Named(named(job).window, "trimmed", per_whole=2) for job in "abcde"]
     assert await asked(batcher, *short) == [said(job) for job in "abcde"]
     assert decoder.batches == [["a", "b", "c", "d"], ["e"]]
     assert batcher.free == 4

@@ -115,7 +115,7 @@ def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatc
     assert short.kind == alike.kind != long.kind
     beside = Ready.of(replace(short.window, longest=long.window.seconds), whisper, 5)
     assert beside.kind == long.kind
-    assert (short.fits, long.fits) == (3, 2)
+    assert (short.per_whole, long.per_whole) == (3, 2)
     assert [seen(seconds, 5) for seconds in (0.1, 5.0, 5.1, 24.9, 29.0)] == [10, 10, 15, 30, 30]
     assert seen(2.0, FULL_SECONDS) == FULL_SECONDS
 
