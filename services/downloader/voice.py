@@ -40,7 +40,7 @@ HYSTERESIS, LOWEST = 0.15, 0.01
 """Speech ends that much below the probability with which it begins, but never below the lowest: Silero's rule."""
 
 
-class Sounding(Protocol):
+class SampleFile(Protocol):
     """A file of s16le samples."""
 
     def read(self, size: int, /) -> bytes:
@@ -58,7 +58,7 @@ class Heard(NamedTuple):
     point: int
 
 
-def speech(pcm: Sounding, threshold: float) -> Iterator[Heard]:
+def speech(pcm: SampleFile, threshold: float) -> Iterator[Heard]:
     """Yield what is known of a file of s16le samples after each piece of it, the whole at last. Blocks.
 
     The runs of speech are in order and apart. `threshold` is the probability (0 to 1) above which speech begins.
@@ -71,7 +71,7 @@ def speech(pcm: Sounding, threshold: float) -> Iterator[Heard]:
         yield runs.until(samples) if whole else runs.so_far()
 
 
-def _pieces(pcm: Sounding) -> Iterator[Samples]:
+def _pieces(pcm: SampleFile) -> Iterator[Samples]:
     """Yield the samples as floats in pieces, of which the last is shorter than the others, if need be empty."""
     length = PIECE
     while length == PIECE:
