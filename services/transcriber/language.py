@@ -17,7 +17,7 @@ UNDETERMINED = Language("und", 0.0)
 """A recording without speech has no language: ISO 639-2's own code for that."""
 
 
-async def spoken(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language:
+async def language_of(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language:
     """Return the language the job asks for, else the one it already has, else the one its first speech is in.
 
     The first speech is the recording's, not the chunk's, so chunks that are worked on at once agree, however much of

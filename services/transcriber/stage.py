@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 
 from services.transcriber.audio import read
-from services.transcriber.language import spoken
+from services.transcriber.language import language_of
 from services.transcriber.sentences import placed, sentences
 from services.transcriber.speech import Engine, Language, Samples, Window
 from shared.blobs import Blobs
@@ -28,7 +28,7 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     chunk = cut.chunks[work.step.part]
     work.weigh(len(chunk.windows))
     model = engine.serving(work.job.options.model)
-    language = await spoken(work, cut, engine, blobs)
+    language = await language_of(work, cut, engine, blobs)
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
