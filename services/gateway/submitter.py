@@ -9,8 +9,8 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from pydantic_core import to_json
 
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.decoding import read_what_can_be_read
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.lost import LOST
 from shared.messages import Reply
 from shared.topology import CANCEL_KEY, JOBS, REPLIES, Lane, own_queue

@@ -20,11 +20,11 @@ from faststream.rabbit.schemas.queue import ClassicQueueArgs
 from shared.blobs import Blobs
 from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.mesh.appetite import Appetite
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.consumers import Consumers
 from shared.mesh.declare import declare
 from shared.mesh.decoding import read_what_can_be_read
 from shared.mesh.health import Health
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.limit import time_limit
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
