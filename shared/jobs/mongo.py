@@ -15,13 +15,13 @@ from pymongo import ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, ExecutionTimeout, WTimeoutError
 
 from shared.flow import OUTPUTS
+from shared.jobs.coalescing import Coalescer
 from shared.jobs.document import Job
 from shared.jobs.history import Entry, whole
 from shared.jobs.known import Known
 from shared.jobs.rows import difference, filled, identity, marked, to_job, to_row
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
-from shared.jobs.together import Together
 from shared.settings import DATABASE, naming
 from shared.topology import Stage
 from shared.transcript import Output
@@ -51,7 +51,7 @@ class MongoStore:
         self._outputs = client[database]["outputs"]
         self._history = client[database]["history"]
         self._known = Known()
-        self._marks = Together(self._jobs_written)
+        self._marks = Coalescer(self._jobs_written)
 
     async def prepare(self) -> None:
         """Create the indexes; safe to call from every process at each start."""
