@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from pydantic import ValidationError
 
 from shared.clock import now
 from shared.mesh.lost import lost_as_error
-from shared.mesh.settle import subject
+from shared.mesh.settle import CARRIED, subject
 from shared.messages import Diagnosis
 from shared.topology import Stage, dead_queue
 
@@ -54,8 +54,7 @@ class Letter:
     @property
     def properties(self) -> dict[str, Any]:
         """What to publish its message with again, so that it comes as it first came."""
-        kept = ("priority", "message_id", "correlation_id", "reply_to", "type")
-        return {name: getattr(self.message, name) for name in kept}
+        return {name: getattr(self.message, name) for name in (*CARRIED, "type")}
 
     async def take(self) -> None:
         """Take it out of its queue for good."""
@@ -82,7 +81,7 @@ class DeadLetters:
                     await channel.close()
 
 
-async def _letters(channel: Any, wanted: Wanted) -> AsyncIterator[Letter]:
+async def _letters(channel: AbstractRobustChannel, wanted: Wanted) -> AsyncIterator[Letter]:
     moment = now()
     for stage in (wanted.stage,) if wanted.stage else Stage:
         queue = await channel.declare_queue(dead_queue(stage).name, passive=True, robust=False)
