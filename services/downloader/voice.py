@@ -3,8 +3,8 @@
 It is asked for the finest runs of speech it tells apart: which pauses end a stretch, what is too short and how much
 is padded, `services.downloader.plan` decides. So the short pauses stay known, and long speech can be cut at them.
 
-The network is heard piece by piece and its memory goes from each piece to the next, so a recording of any length has
-the runs that it would have heard at once, and they are known as soon as its sound is.
+A recording is heard piece by piece, and the network's memory is carried from each piece to the next: so the runs are
+those of the whole recording heard at once, and are known as soon as the sound is.
 """
 
 from collections.abc import Iterator

@@ -57,7 +57,7 @@ def described(statuses: dict[int, str], model: type[BaseModel] = Detail) -> Resp
 
 
 EVERYWHERE = {
-    **described({401: "The token is missing, or nobody's."}),
+    **described({401: "The token is missing or unknown."}),
     **described({422: "What was asked is wrong: each wrong field by name."}, Wrong),
     **described({503: "Something that the gateway stands on does not answer; `detail` says what to do."}),
 }

@@ -98,7 +98,7 @@ def _diagnosis(stage: Stage, message: AbstractIncomingMessage) -> Diagnosis:
     try:
         return Diagnosis.read({name: _text(value) for name, value in message.headers.items()})
     except ValidationError:
-        # The broker itself put it here: somebody rejected it without a word.
+        # The broker itself put it here, because somebody rejected it.
         reason, name = "rejected without a diagnosis", message.message_id or "unnamed"
         return Diagnosis(letter=name, stage=stage, reason=reason, worker="unknown", at=message.timestamp or now())
 

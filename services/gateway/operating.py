@@ -1,4 +1,4 @@
-"""The operator's routes: dead letters, whosever they are."""
+"""The operator's routes: the dead letters of all tenants."""
 
 from typing import Annotated
 

@@ -20,7 +20,7 @@ class Fractions:
         self.of = {stage: 0.0 for stage in FLOW if stage not in OUTSIDE}
 
     def tell(self, event: EventData) -> None:
-        """Take one event: a stage that works has everything before it behind it, a completed job has all of it."""
+        """Take one event: before a stage that works, all stages are done; of a completed job, all stages are."""
         if event["happening"] == Happening.PROGRESS:
             self._reach(Stage(event["stage"]), event["stage_fraction"])
         if event["happening"] == SNAPSHOT:

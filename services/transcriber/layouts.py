@@ -80,7 +80,7 @@ def _alone(file: Path) -> Iterator[None]:
             file.parent.mkdir(parents=True, exist_ok=True)
             alone.enter_context(held(file.with_suffix(".lock")))
         except OSError as refused:
-            log.warning("the layout is measured beside whatever else starts here, for want of a lock: %s", refused)
+            log.warning("the layout is measured beside whatever else starts here, without a lock: %s", refused)
         yield
 
 

@@ -59,7 +59,7 @@ class Worker:
 class Held:
     """A claimed step: the document as claimed, the attempt that holds it, and why it must not be tried again, if so.
 
-    Nothing stands in for a `bare` one: what was to do so did not come back.
+    A `bare` one is buried without a stand-in: that has crashed the worker before.
     """
 
     job: Job
@@ -76,7 +76,7 @@ async def perform(
     reports: Reports,
     stop: threading.Event,
 ) -> Outcome:
-    """Return how the stage ended; `stop` ends it early. It raises no stage's failure, but what is `away`."""
+    """Return how the stage ended; `stop` ends it early. Of what the stage raises only `away` gets through."""
     try:
         return await Performance(held, worker, store, reports, stop).outcome()
     except Stopped:

@@ -38,7 +38,7 @@ class Draining(Exception):
 
 
 class Suspect(Exception):
-    """The step ended a worker without a word: it is to be worked on alone."""
+    """The step has crashed a worker before: it must be worked on alone."""
 
 
 class Executor:

@@ -129,7 +129,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
         log.info("ready", extra={"worker": parts.worker})
 
     async def drain() -> None:
-        # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it for ever.
+        # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it forever.
         ending.enter_context(time_limit(2 * settings.grace + CLOSING_SECONDS))
         await watchdog.stop()
         await asyncio.gather(*(each.stop() for each in consumers))
