@@ -8,7 +8,7 @@ from uuid import UUID
 import uuid_utils
 from fastapi import Request
 
-from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
+from services.gateway.asked import RawSubmit, Refused, check, message, safe_name, with_source
 from services.gateway.body import BadUpload, TooLarge, until_silent
 from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.listeners import Listeners
@@ -93,7 +93,7 @@ class Desk:
             log.exception("cannot see whether an upload is its job's; it stays", extra={"job": reply.id})
         return reply
 
-    async def _submit(self, asked: Message) -> Reply:
+    async def _submit(self, asked: RawSubmit) -> Reply:
         check(asked)
         reply = await self.intake.ask(SUBMIT_KEY, asked)
         if reply.state == Happening.REJECTED:
