@@ -62,7 +62,7 @@ def _render(transcript: Transcript, form: str, lead: Lead, shown: Shown) -> str:
 
 
 def _lengthen(file: SSAFile) -> None:
-    """Show a cue of no length, which is none to a player, for a moment, but no longer than up to the next one."""
+    """Give cues without length, which no player shows, a length of SHORTEST, or less where the next one begins."""
     following = [*(each.start for each in file[1:]), math.inf]
     for cue, next_start in zip(file, following, strict=True):
         if cue.end <= cue.start:
@@ -111,7 +111,7 @@ def _spread(segment: Segment) -> Iterable[Word]:
 
 
 def _parted(text: str) -> Iterator[str]:
-    """Yield the words, each behind its space, and what is longer than a line letter by letter: it has no spaces."""
+    """Yield the words, each with a space before it; one longer than a line, of a script without spaces, by letters."""
     for word in text.split():
         if len(word) > LINE:
             yield f" {word[0]}"

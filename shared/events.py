@@ -11,26 +11,26 @@ from shared.topology import Happening
 from shared.transcript import ChunkText, Output, Segment
 
 TEXT_BYTES = 2_500
-"""Of JSON: the segment text that one event carries; a chunk with more is told in several events."""
+"""The most JSON of segments that one event carries; a chunk with more is told in several events."""
 
 TOLD_BYTES = 1_300
-"""Of JSON: the error and the warnings that one event carries. A job's largest metadata leave that much of 4 KB."""
+"""The most JSON of error and warnings that one event carries: a job's largest metadata leave that much of 4 KB."""
 
 REJECTED_BYTES = 2_000
-"""Of JSON: the wrong fields that one event names; the rest of 4 KB is for an AMQP message's id of any letters."""
+"""The most JSON of wrong fields that one event carries; the rest of 4 KB is for the AMQP message's id."""
 
 LETTERS = 200
-"""Of an error or a warning that is told. One fits, whatever its letters: as JSON, each takes six bytes at the most."""
+"""How much of an error or a warning is told. One always fits: as JSON, a letter takes six bytes at the most."""
 
 Told = tuple[Happening, dict[str, Any]]
 Row = TypeVar("Row", str, dict[str, str])
 
 
-def told(output: Output) -> Iterator[Told]:
-    """Yield the events that a committed output gives rise to: its segments, for a chunk."""
+def segments(output: Output) -> Iterator[Told]:
+    """Yield the events of a committed output: its segments, if it is a chunk's text."""
     if isinstance(output, ChunkText):
-        for segments in _pieces(output.segments):
-            rows = [{"start": each.start, "end": each.end, "text": each.text} for each in segments]
+        for piece in _pieces(output.segments):
+            rows = [{"start": each.start, "end": each.end, "text": each.text} for each in piece]
             yield Happening.SEGMENTS, {"part": output.index, "language": output.language, "segments": rows}
 
 

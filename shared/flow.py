@@ -84,9 +84,9 @@ def beyond(job: Job, step: Step) -> bool:
 
 
 def awaits(job: Job, step: Step) -> bool:
-    """Whether the step must wait though it is queued, as it may have been once before.
+    """Whether the step may not begin yet, though the document may hold a record of it from before.
 
-    A chunk waits to be announced; any step of the flow, for what it works on, if that is being done again.
+    A chunk waits until it is announced; any step of the flow waits while what it works on is being made again.
     """
     begun = step.stage in OUTSIDE or any(stage is step.stage and step.part in left for stage, left in _begun(job))
     return not begun

@@ -18,7 +18,7 @@ SUBMIT_BYTES = 64 * 1024
 """The longest `job.submit` body that is read."""
 
 MOST_ERRORS, FIELD_LETTERS = 50, 100
-"""What is told of a wrong message: a publisher may have made up all the fields that its length allows."""
+"""How many errors of a message are told, and how much of each field's name: a publisher may have invented thousands."""
 
 
 def _as_stored(job: str) -> str:

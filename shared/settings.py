@@ -91,7 +91,7 @@ BROKER = ("AMQP_URL", "start the broker, or name another, or another user")
 DATABASE = ("MONGO_URL", "start the database, or name another")
 STORE = ("BLOBS_URL", "name a folder or a store that this process may use")
 HEALTH = ("HEALTH_PORT", "name another, or 0 for any that is free")
-"""What a process stands on: the variable that names it, and what to do if it cannot be used."""
+"""What every process depends on: the variable that names it, and what to do if it cannot be used."""
 
 
 class Unusable(Exception):
@@ -100,7 +100,7 @@ class Unusable(Exception):
 
 @contextmanager
 def naming(variable: str, remedy: str) -> Iterator[None]:
-    """Raise Unusable, which names the variable, for whatever goes wrong inside the block with what that stands for."""
+    """Turn any failure inside the block into Unusable, which names the variable and says what to do about it."""
     try:
         yield
     except Exception as problem:

@@ -93,7 +93,7 @@ EXCHANGES = (UNROUTABLE, JOBS, RETRY, DEAD, EVENTS, CONTROL)
 SUBMIT_KEY = "job.submit"
 CANCEL_KEY = "job.cancel"
 REPLIES, LISTENERS = "reply", "listeners"
-"""What a gateway's own queues are called: intake replies into none that is called `scribe.`, as the mesh's are."""
+"""How the names of a gateway's own queues begin. Not with `scribe.`: intake sends no reply into a queue of the mesh."""
 
 OWN_QUEUE_MS = 300_000
 """Milliseconds that a process's own queue is kept without a consumer (`x-expires`), as after a kill."""
@@ -101,7 +101,7 @@ OWN_QUEUE_MS = 300_000
 LADDER = (Rung("10s", 10), Rung("1m", 60), Rung("5m", 300), Rung("30m", 1800))
 
 # What one consumer holds. Heavy stages hold one message, so that an urgent job waits for one step at the most; the
-# transcriber has a consumer for each step that its engine has room for, or that overtakes (shared/mesh/hands.py).
+# transcriber has a consumer for each step that its engine has room for, or that overtakes (shared/mesh/consumers.py).
 PREFETCH = {
     Stage.INTAKE: 16,
     Stage.DOWNLOADER: 2,
@@ -111,7 +111,7 @@ PREFETCH = {
     Stage.NOTIFIER: 8,
 }
 
-# Stages whose workers hold more than they have begun, and are told when steps are queued that go before.
+# Stages whose workers hold steps that they have not begun, and are told when steps of higher lanes are queued.
 OVERTAKEN = {Stage.TRANSCRIBER}
 
 ENDS = (Happening.COMPLETED, Happening.FAILED, Happening.CANCELLED)

@@ -3,6 +3,7 @@
 All times are seconds from the start of the recording, as floats.
 """
 
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -162,6 +163,15 @@ class Transcript(Shape):
     models: dict[str, str] = Field(default_factory=dict)
     versions: dict[str, str] = Field(default_factory=dict)
     timings: dict[str, float] = Field(default_factory=dict)
+
+
+class Form(StrEnum):
+    """A format that a transcript can be had in."""
+
+    JSON = "json"
+    TXT = "txt"
+    SRT = "srt"
+    VTT = "vtt"
 
 
 class Published(Output):

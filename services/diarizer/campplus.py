@@ -46,7 +46,7 @@ MASKED_FRAMES = 100
 
 
 class CamPlusPlus(Model):
-    """The network in the clothes of a pyannote model, read from the folder of the registry's `campplus-zh-en`."""
+    """The network as a pyannote model, read from the folder of the registry's `campplus-zh-en`."""
 
     dimension = DIMENSION
 

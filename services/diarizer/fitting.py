@@ -33,7 +33,7 @@ class Fitting:
             except torch.OutOfMemoryError as failure:
                 said = str(failure)
             finally:
-                # No sooner: as long as the failure is at hand, so are the tensors that it left behind.
+                # No sooner: as long as the exception lives, so do the tensors that its traceback refers to.
                 torch.cuda.empty_cache()
             self._narrow(said)
 

@@ -1,4 +1,4 @@
-"""How exactly networks compute: as roughly as the machine is quick at, where that was seen to change no result."""
+"""The precision that networks compute in: lower where the machine is faster and no result was seen to change."""
 
 import torch
 

@@ -30,7 +30,7 @@ def whole(samples: Tensor) -> Tensor:
 def prepare(model: Any) -> None:
     """Have a pyannote `PyanNet` take a stretch of the recording, (1, 1, samples), and answer for all its windows.
 
-    Its first layer is by far its dearest, and linear, with a normalisation of the window before it: it is computed
+    Its first layer is by far the most expensive, and linear behind a normalisation of the window: it is computed
     once for all windows that share a sample, and normalised behind.
     """
     model.sincnet.forward = partial(_stretched, model.sincnet)

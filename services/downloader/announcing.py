@@ -18,10 +18,10 @@ DIGEST_DIGITS = 32
 
 
 class Announcing:
-    """Announces the chunks whose sound lies under the prefix `pcm`: the first at once, then about twice as many.
+    """Announces final chunks, whose sound lies under the prefix `pcm`: the first at once, more in growing groups.
 
-    That is when twice as much is heard as they reach over, or in time. Nothing is announced when less than `target`
-    seconds are left to hear: the step is as good as done.
+    More are announced when twice as much has been heard as is announced, or after AGAIN_SECONDS. Nothing is announced
+    when less than `target` seconds are left to hear: the commit is about to say it all.
     """
 
     def __init__(self, work: Work, pcm: str, decoded: Growing, target: float) -> None:

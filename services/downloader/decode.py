@@ -2,7 +2,8 @@
 
 A recording may be a playlist in disguise, and FFmpeg would open what it names. The choice of a single protocol that
 does not exist forbids every address and every file; the recording itself comes from a file object, which needs none.
-FFmpeg decodes a picture of each stream, to learn when it begins; of a cover of 2 MB it could take 2 GB, if it might.
+FFmpeg decodes a picture of each stream, to learn when it begins; that of a 2 MB cover could take 2 GB, so its pixels
+are limited.
 
 Damage is survived: a packet that cannot be decoded is left out. Gaps in the timestamps become silence, so that the
 times of the samples stay the times of the recording.
@@ -18,7 +19,7 @@ from services.downloader.track import Sound, Track, Writable
 from shared.mesh.outcomes import GiveUp
 
 GUARDED = {"protocol_whitelist": "none", "max_pixels": str(2**24)}
-"""Of 5K a picture still has fewer points."""
+"""A picture in 5K still has fewer pixels."""
 
 
 class Readable(Protocol):

@@ -5,7 +5,7 @@ from functools import partial
 from threading import Lock
 
 STEP = 0.001
-"""What a part must have gained to be told: a decoder that speaks at every packet would spend a tenth of its time so."""
+"""The least gain that is told: a decoder that told each packet would spend a tenth of its time on telling."""
 
 
 class Progress:

@@ -14,10 +14,10 @@ from services.downloader import plan
 from services.downloader.announcing import Announcing
 from services.downloader.growing import Growing
 from services.downloader.legs import Legs
+from services.downloader.preparation import Preparation
 from services.downloader.progress import Progress
 from services.downloader.receive import Fetches, name, receive
 from services.downloader.settings import DownloaderSettings
-from services.downloader.sound import Preparation
 from services.downloader.spool import Spool
 from shared.blobs import Blobs
 from shared.mesh.work import Work
@@ -47,13 +47,13 @@ async def prepare(
     folder = f"jobs/{work.job.tenant}/{work.job.id}"
     original, pcm = f"{folder}/original", f"{folder}/pcm.{work.attempt}"
     progress = Progress(work.progress)
-    came = progress.part("received", RECEIVED)
-    told, heard = progress.part("decoded", DECODED), progress.part("heard", HEARD)
+    receive_progress = progress.part("received", RECEIVED)
+    decode_progress, hear_progress = progress.part("decoded", DECODED), progress.part("heard", HEARD)
     with Growing(limits.work_dir) as received, Growing(limits.work_dir) as decoded:
         announcing = Announcing(work, pcm, decoded, limits.chunk_seconds)
-        made = Preparation(work, name(source), received, decoded, told, heard, announcing)
+        made = Preparation(work, name(source), received, decoded, decode_progress, hear_progress, announcing)
         async with _unless_it_fails(blobs, announcing), Legs(THREADS, made.abandon) as legs:
-            spool = Spool(received, legs, name(source), limits.max_bytes, work.check, came)
+            spool = Spool(received, legs, name(source), limits.max_bytes, work.check, receive_progress)
             legs.on_loop(receive(work, source, fetcher, blobs, spool, limits.max_download_seconds))
             legs.run(blobs.put(original, made.pieces(received, legs)))
             decoding = legs.run(legs.blocking(made.decode, limits.max_duration))

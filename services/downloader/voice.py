@@ -3,8 +3,8 @@
 It is asked for the finest runs of speech it tells apart: which pauses end a stretch, what is too short and how much
 is padded, `services.downloader.plan` decides. So the short pauses stay known, and long speech can be cut at them.
 
-The network is heard piece by piece and its memory goes from each piece to the next, so a recording of any length has
-the runs that it would have heard at once, and they are known as soon as its sound is.
+A recording is heard piece by piece, and the network's memory is carried from each piece to the next: so the runs are
+those of the whole recording heard at once, and are known as soon as the sound is.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ HYSTERESIS, LOWEST = 0.15, 0.01
 """Speech ends that much below the probability with which it begins, but never below the lowest: Silero's rule."""
 
 
-class Sounding(Protocol):
+class SampleFile(Protocol):
     """A file of s16le samples."""
 
     def read(self, size: int, /) -> bytes:
@@ -58,7 +58,7 @@ class Heard(NamedTuple):
     point: int
 
 
-def speech(pcm: Sounding, threshold: float) -> Iterator[Heard]:
+def speech(pcm: SampleFile, threshold: float) -> Iterator[Heard]:
     """Yield what is known of a file of s16le samples after each piece of it, the whole at last. Blocks.
 
     The runs of speech are in order and apart. `threshold` is the probability (0 to 1) above which speech begins.
@@ -71,7 +71,7 @@ def speech(pcm: Sounding, threshold: float) -> Iterator[Heard]:
         yield runs.until(samples) if whole else runs.so_far()
 
 
-def _pieces(pcm: Sounding) -> Iterator[Samples]:
+def _pieces(pcm: SampleFile) -> Iterator[Samples]:
     """Yield the samples as floats in pieces, of which the last is shorter than the others, if need be empty."""
     length = PIECE
     while length == PIECE:

@@ -9,7 +9,7 @@ from shared.languages import ends_sentence
 from shared.transcript import Paragraph, Segment, Speaker, Turn, Word
 
 
-def spoken(segments: Iterable[Segment], voices: Voices) -> Iterator[Segment]:
+def with_speakers(segments: Iterable[Segment], voices: Voices) -> Iterator[Segment]:
     """Yield the segments with a speaker for every word, cut where the speaker changes."""
     for segment in segments:
         if not segment.words:
@@ -31,7 +31,7 @@ def paragraphs(segments: Sequence[Segment], settings: EnhancerSettings) -> Itera
     """Yield the segments as paragraphs: one speaker, ended by a long pause or, when long, by a sentence's end."""
     held: list[int] = []
     for index, segment in enumerate(segments):
-        if held and _parts(segments[held[0]], segments[held[-1]], segment, settings):
+        if held and _ends_paragraph(segments[held[0]], segments[held[-1]], segment, settings):
             yield _paragraph(segments, held)
             held = []
         held.append(index)
@@ -39,7 +39,8 @@ def paragraphs(segments: Sequence[Segment], settings: EnhancerSettings) -> Itera
         yield _paragraph(segments, held)
 
 
-def _parts(first: Segment, last: Segment, following: Segment, settings: EnhancerSettings) -> bool:
+def _ends_paragraph(first: Segment, last: Segment, following: Segment, settings: EnhancerSettings) -> bool:
+    """Whether the paragraph from `first` to `last` ends before the segment that follows."""
     long = last.end - first.start > settings.paragraph_seconds and ends_sentence(last.text)
     return long or following.speaker != last.speaker or following.start - last.end > settings.paragraph_pause
 

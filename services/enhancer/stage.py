@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-from services.enhancer.segments import paragraphs, spoken, talk_times
+from services.enhancer.segments import paragraphs, talk_times, with_speakers
 from services.enhancer.settings import EnhancerSettings
 from services.enhancer.speakers import Voices
 from shared.blobs import Blobs
@@ -16,7 +16,7 @@ from shared.transcript import ChunkText, Diarization, Published, Segment, Transc
 async def enhance(work: Work, settings: EnhancerSettings, blobs: Blobs) -> Published:
     """Store the result document, every word with its speaker, and return where it lies."""
     turns = [turn for voices in work.outputs(Diarization) for turn in voices.turns]
-    segments = list(spoken(_segments(work), Voices(turns, settings.speaker_reach)))
+    segments = list(with_speakers(_segments(work), Voices(turns, settings.speaker_reach)))
     return await _publish(work, transcript(work, segments, turns, settings), blobs)
 
 

@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect
 
 from services.gateway.asked import Refused, refused
 from services.gateway.body import BadUpload, Silent, TooLarge
+from services.gateway.dead_letter_office import NoSuchLetter
 from services.gateway.desk import NoTranscript
 from services.gateway.places import NoPlace
 from services.gateway.submitter import NoReply, NotTaken
-from services.gateway.undertaker import NoSuchLetter
 from shared.blobs import NoSuchObject
 from shared.jobs.mongo import AWAY as DATABASE_AWAY
 from shared.jobs.store import NoSuchJob
@@ -57,7 +57,7 @@ def described(statuses: dict[int, str], model: type[BaseModel] = Detail) -> Resp
 
 
 EVERYWHERE = {
-    **described({401: "The token is missing, or nobody's."}),
+    **described({401: "The token is missing or unknown."}),
     **described({422: "What was asked is wrong: each wrong field by name."}, Wrong),
     **described({503: "Something that the gateway stands on does not answer; `detail` says what to do."}),
 }

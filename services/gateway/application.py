@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from services.gateway.answers import answer_failures
-from services.gateway.document import ABOUT, Described
+from services.gateway.openapi import ABOUT, Described
 from services.gateway.operating import dead
 from services.gateway.routes import jobs, wellbeing
 

@@ -11,7 +11,8 @@ from shared.messages import FieldError, Submit
 
 NAME_LETTERS = 100
 
-Message = dict[str, Any]
+RawSubmit = dict[str, Any]
+"""The fields of a `job.submit` message, not checked yet."""
 
 
 class Refused(Exception):
@@ -22,7 +23,7 @@ class Refused(Exception):
         self.errors, self.job = errors, job
 
 
-def message(body: bytes, field: str, tenant: str) -> Message:
+def message(body: bytes, field: str, tenant: str) -> RawSubmit:
     """Return the tenant's message in a JSON body, with an id if it had none; raise Refused, naming `field`."""
     try:
         said = from_json(body, allow_inf_nan=False)
@@ -35,7 +36,7 @@ def message(body: bytes, field: str, tenant: str) -> Message:
     return {"id": str(uuid_utils.uuid7()), **said, "tenant": tenant}
 
 
-def with_source(options: bytes, tenant: str, key: str) -> Message:
+def with_source(options: bytes, tenant: str, key: str) -> RawSubmit:
     """Return the tenant's message whose source is the upload under the key; raise Refused for wrong options."""
     asked = message(options or b"{}", "options", tenant)
     if "source" in asked:
@@ -43,7 +44,7 @@ def with_source(options: bytes, tenant: str, key: str) -> Message:
     return {**asked, "source": {"object": key}}
 
 
-def check(asked: Message) -> None:
+def check(asked: RawSubmit) -> None:
     """Raise Refused for what intake would reject, naming each wrong field as intake does."""
     try:
         Submit.model_validate(asked)

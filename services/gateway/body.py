@@ -29,8 +29,8 @@ class Silent(BadUpload):
         super().__init__("body", f"has stopped: nothing came for {IDLE_SECONDS:.0f} seconds; send it again")
 
 
-async def coming(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the body as it comes; raise Silent if it stops before its end."""
+async def until_silent(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces of the body as they come; raise Silent if none comes for IDLE_SECONDS before its end."""
     while True:
         try:
             async with asyncio.timeout(IDLE_SECONDS):

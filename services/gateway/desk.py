@@ -8,15 +8,15 @@ from uuid import UUID
 import uuid_utils
 from fastapi import Request
 
-from services.gateway.asked import Message, Refused, check, message, safe_name, with_source
-from services.gateway.body import BadUpload, TooLarge, coming
+from services.gateway.asked import RawSubmit, Refused, check, message, safe_name, with_source
+from services.gateway.body import BadUpload, TooLarge, until_silent
+from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.listeners import Listeners
 from services.gateway.partial import partial
 from services.gateway.places import Places
 from services.gateway.stream import EventStream, story
 from services.gateway.submitter import Asks
 from services.gateway.tenants import Tenants
-from services.gateway.undertaker import Undertaker
 from services.gateway.uploads import Upload, led_by
 from shared.blobs import Blobs
 from shared.jobs.document import Job
@@ -46,14 +46,14 @@ class Desk:
     intake: Asks
     listeners: Listeners
     tenants: Tenants
-    undertaker: Undertaker
+    dead_letters: DeadLetterOffice
     uploads: Places
     max_upload: int
 
     async def take(self, request: Request, tenant: str) -> Reply:
         """Submit the message in a JSON body and return intake's reply; raise BadUpload, Refused, NotTaken, NoReply."""
         body = b""
-        async for piece in coming(request.stream()):
+        async for piece in until_silent(request.stream()):
             body += piece
             if len(body) > SUBMIT_BYTES:
                 raise TooLarge("body", SUBMIT_BYTES)
@@ -69,7 +69,7 @@ class Desk:
 
     async def _received(self, request: Request, tenant: str) -> Reply:
         length = int(request.headers.get("content-length", 0))
-        upload = Upload(request.headers["content-type"], length, coming(request.stream()), self.max_upload)
+        upload = Upload(request.headers["content-type"], length, until_silent(request.stream()), self.max_upload)
         pieces = upload.pieces()
         first = await anext(pieces, None)
         if first is None:
@@ -94,7 +94,7 @@ class Desk:
             log.exception("cannot see whether an upload is its job's; it stays", extra={"job": reply.id})
         return reply
 
-    async def _submit(self, asked: Message) -> Reply:
+    async def _submit(self, asked: RawSubmit) -> Reply:
         check(asked)
         reply = await self.intake.ask(SUBMIT_KEY, asked)
         if reply.state == Happening.REJECTED:

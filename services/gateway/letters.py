@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from pydantic import ValidationError
 
 from shared.clock import now
 from shared.mesh.lost import lost_as_error
-from shared.mesh.settle import subject
+from shared.mesh.settle import CARRIED, subject
 from shared.messages import Diagnosis
 from shared.topology import Stage, dead_queue
 
@@ -54,8 +54,7 @@ class Letter:
     @property
     def properties(self) -> dict[str, Any]:
         """What to publish its message with again, so that it comes as it first came."""
-        kept = ("priority", "message_id", "correlation_id", "reply_to", "type")
-        return {name: getattr(self.message, name) for name in kept}
+        return {name: getattr(self.message, name) for name in (*CARRIED, "type")}
 
     async def take(self) -> None:
         """Take it out of its queue for good."""
@@ -82,14 +81,14 @@ class DeadLetters:
                     await channel.close()
 
 
-async def _opened(connection: AbstractRobustConnection) -> AbstractChannel:
+async def _opened(connection: AbstractRobustConnection) -> AbstractRobustChannel:
     try:
         return await connection.channel(publisher_confirms=False)
     except RuntimeError as closed:  # what aiormq raises until the connection is there again
         raise ConnectionError(f"the connection to the broker is lost: {closed}") from closed
 
 
-async def _letters(channel: Any, wanted: Wanted) -> AsyncIterator[Letter]:
+async def _letters(channel: AbstractRobustChannel, wanted: Wanted) -> AsyncIterator[Letter]:
     moment = now()
     for stage in (wanted.stage,) if wanted.stage else Stage:
         queue = await channel.declare_queue(dead_queue(stage).name, passive=True, robust=False)
@@ -106,7 +105,7 @@ def _diagnosis(stage: Stage, message: AbstractIncomingMessage) -> Diagnosis:
     try:
         return Diagnosis.read({name: _text(value) for name, value in message.headers.items()})
     except ValidationError:
-        # The broker itself put it here: somebody rejected it without a word.
+        # The broker itself put it here, because somebody rejected it.
         reason, name = "rejected without a diagnosis", message.message_id or "unnamed"
         return Diagnosis(letter=name, stage=stage, reason=reason, worker="unknown", at=message.timestamp or now())
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from services.gateway.application import application
+from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.desk import Desk
 from services.gateway.letters import DeadLetters
 from services.gateway.listeners import Listeners
@@ -14,7 +15,6 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.stopping import told_to_stop
 from services.gateway.submitter import Submitter, connect
 from services.gateway.tenants import Tenants
-from services.gateway.undertaker import Undertaker
 from shared.blobs import ObjectStore
 from shared.jobs import mongo
 from shared.jobs.mongo import MongoStore
@@ -51,10 +51,10 @@ async def _lifespan(app: FastAPI, settings: GatewaySettings) -> AsyncIterator[No
         await listeners.open(connection)
         opened.enter_context(told_to_stop(listeners.close))
         tenants = Tenants(settings.gateway_tokens, settings.gateway_operator_token)
-        undertaker = Undertaker(DeadLetters(connection), store, post, settings.window)
+        office = DeadLetterOffice(DeadLetters(connection), store, post, settings.window)
         uploads = Places("SCRIBE_GATEWAY_UPLOADS", settings.gateway_uploads, settings.gateway_uploads_per_tenant)
         most = settings.gateway_max_upload
-        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, undertaker, uploads, most)
+        app.state.desk = Desk(store, blobs, submitter, listeners, tenants, office, uploads, most)
         pings = {"broker": post.ping, "database": store.ping, "object store": blobs.ping}
         app.state.health = Health(settings.health_host, settings.health_port, pings)
         await app.state.health.open()

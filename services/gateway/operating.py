@@ -1,4 +1,4 @@
-"""The operator's routes: dead letters, whosever they are."""
+"""The operator's routes: the dead letters of all tenants."""
 
 from typing import Annotated
 
@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.answers import EVERYWHERE, described
 from services.gateway.asked import refused
+from services.gateway.dead_letter_office import Handled
 from services.gateway.desk import Desk
 from services.gateway.letters import Letter, Wanted
-from services.gateway.undertaker import Done
 from shared.messages import Diagnosis
 from shared.topology import Stage
 
@@ -90,7 +90,7 @@ def _view(letter: Letter) -> LetterView:
     return LetterView(why=letter.why, subject=letter.subject, message=text)
 
 
-def _done(done: Done) -> DoneView:
+def _done(done: Handled) -> DoneView:
     why = done.letter.why
     return DoneView(letter=why.letter, job=why.job, stage=why.stage, part=why.part, said=done.said)
 
@@ -98,22 +98,22 @@ def _done(done: Done) -> DoneView:
 @dead.get("")
 async def letters(desk: Operator, asked: Filter) -> list[LetterView]:
     """List dead letters, oldest first, and leave them where they are."""
-    return [_view(letter) for letter in await desk.undertaker.found(asked.wanted(), asked.limit)]
+    return [_view(letter) for letter in await desk.dead_letters.found(asked.wanted(), asked.limit)]
 
 
 @dead.get("/{letter}", responses=described({404: "There is no such dead letter."}))
 async def letter(desk: Operator, letter: str) -> LetterView:
     """Show one dead letter."""
-    return _view(await desk.undertaker.one(letter))
+    return _view(await desk.dead_letters.one(letter))
 
 
 @dead.post("/replay")
 async def replay(desk: Operator, asked: Action) -> list[DoneView]:
     """Try again what the letters were about, with the options of their jobs; a second replay has no effect."""
-    return [_done(each) for each in await desk.undertaker.replay(asked.wanted(), asked.limit, dry_run=asked.dry_run)]
+    return [_done(each) for each in await desk.dead_letters.replay(asked.wanted(), asked.limit, dry_run=asked.dry_run)]
 
 
 @dead.post("/drop")
 async def drop(desk: Operator, asked: Action) -> list[DoneView]:
     """Take the letters out for good; their jobs stay as they are."""
-    return [_done(each) for each in await desk.undertaker.drop(asked.wanted(), asked.limit, dry_run=asked.dry_run)]
+    return [_done(each) for each in await desk.dead_letters.drop(asked.wanted(), asked.limit, dry_run=asked.dry_run)]

@@ -1,4 +1,4 @@
-"""How much is done at once: of all tenants, and of each, so that none takes the others' places."""
+"""Limits on what is done at once, in all and for each tenant, so that none takes the others' places."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -6,14 +6,14 @@ from contextlib import contextmanager
 
 
 class NoPlace(Exception):
-    """As many do this already as may."""
+    """All places are taken, or all that one tenant may take."""
 
     def __init__(self, most: int, setting: str) -> None:
         super().__init__(f"{most} at once are as many as fit ({setting}); try again later")
 
 
 class Places:
-    """So many places, and so many for each tenant; `setting` is the variable that says how many."""
+    """`most` places, and `most_per_tenant` for each tenant; `setting` is the variable that sets their number."""
 
     def __init__(self, setting: str, most: int, most_per_tenant: int) -> None:
         self._setting, self._most, self._most_per_tenant = setting, most, most_per_tenant

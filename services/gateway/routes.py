@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, status
@@ -11,27 +10,18 @@ from fastapi.security import HTTPBearer
 
 from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, UNFIT, Taken, described
 from services.gateway.desk import Desk
-from services.gateway.document import BODY, STREAM, TEXTS
 from services.gateway.history import EntryView, history
+from services.gateway.openapi import BODY, STREAM, TEXTS
 from services.gateway.stream import EventStream
 from services.gateway.views import JobView, view
 from shared.captions import to_srt, to_txt, to_vtt
 from shared.mesh.health import Health
-from shared.transcript import Transcript
+from shared.transcript import Form, Transcript
 
 BEARER = HTTPBearer(auto_error=False, description="The tenant's token; a gateway without tokens asks for none.")
 
 jobs = APIRouter(prefix="/v1/jobs", responses=EVERYWHERE)
 wellbeing = APIRouter(tags=["health"])
-
-
-class Form(StrEnum):
-    """How a transcript can be had."""
-
-    JSON = "json"
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
 
 
 RENDERED: dict[Form, tuple[Callable[[Transcript], str], str]] = {

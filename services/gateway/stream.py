@@ -17,7 +17,7 @@ from shared.jobs.document import Job
 from shared.jobs.mongo import AWAY
 from shared.jobs.states import TERMINAL, JobState
 from shared.messages import Event
-from shared.topology import Happening
+from shared.topology import ENDS
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,11 @@ KEEP_ALIVE_SECONDS = 15.0
 READ_SECONDS = 30.0
 """How long a listener may take nothing of what is sent; then its place is another's."""
 
-ENDS: dict[JobState, Callable[[Job], events.Told]] = {
+END_EVENTS: dict[JobState, Callable[[Job], events.Told]] = {
     JobState.COMPLETED: events.completed,
     JobState.FAILED: events.failed,
     JobState.CANCELLED: events.cancelled,
 }
-LAST = {Happening(state) for state in ENDS}
 
 
 class EventStream(StreamingResponse):
@@ -75,7 +74,7 @@ async def story(job: Job, backlog: Backlog, again: Callable[[], Awaitable[Job]])
             return
         else:
             yield _told(event)
-            if event.happening in LAST:
+            if event.happening in ENDS:
                 return
     yield _told(_ended(job))
 
@@ -95,7 +94,7 @@ def _snapshot(job: Job) -> str:
 
 
 def _ended(job: Job) -> Event:
-    happening, body = ENDS[job.state](job)
+    happening, body = END_EVENTS[job.state](job)
     return Event(
         job=job.id,
         tenant=job.tenant,

@@ -9,8 +9,8 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 from pydantic_core import to_json
 
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.decoding import read_what_can_be_read
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.lost import LOST
 from shared.messages import Reply
 from shared.topology import CANCEL_KEY, JOBS, REPLIES, Lane, own_queue
@@ -58,24 +58,24 @@ class Submitter:
 
     async def ask(self, key: str, message: dict[str, Any]) -> Reply:
         """Return intake's reply to a message; raise NotTaken, or NoReply if none comes in time."""
-        about = str(uuid4())
-        self._waiting[about] = asyncio.get_running_loop().create_future()
+        correlation_id = str(uuid4())
+        self._waiting[correlation_id] = asyncio.get_running_loop().create_future()
         try:
-            await self._send(key, message, about)
+            await self._send(key, message, correlation_id)
             async with asyncio.timeout(self._seconds):
-                return await self._waiting[about]
+                return await self._waiting[correlation_id]
         except TimeoutError:
             raise NoReply(str(message["id"])) from None
         finally:
-            del self._waiting[about]
+            del self._waiting[correlation_id]
 
-    async def _send(self, key: str, message: dict[str, Any], about: str) -> None:
+    async def _send(self, key: str, message: dict[str, Any], correlation_id: str) -> None:
         job = str(message["id"])
         try:
             await self._publish(
                 *(JOBS.name, key, to_json(message)),
                 reply_to=self._own.name,
-                correlation_id=about,
+                correlation_id=correlation_id,
                 message_id=job,
                 priority=_priority(key, message),
             )

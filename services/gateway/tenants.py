@@ -17,7 +17,7 @@ class Tenants:
         self._operator = operator.get_secret_value().encode() if operator else None
 
     def of(self, request: Request) -> str:
-        """Return the caller's tenant; raise 401 for a token that is nobody's."""
+        """Return the caller's tenant; raise 401 for an unknown token."""
         if not self._tokens:
             return EVERYBODY
         given = _given(request)

@@ -19,17 +19,18 @@ from shared.jobs.states import JobState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.jobs.upkeep import Upkeep
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import Post
 from shared.messages import Event
 from shared.topology import Lane, Stage
 
 log = logging.getLogger(__name__)
 
-Running = Counter[tuple[str, Lane]]
+JobCounts = Counter[tuple[str, Lane]]
+"""How many jobs have been admitted and not ended, by tenant and lane."""
 
 FRESH = 1.0
-"""Seconds between two looks at who runs and waits: a flood of new jobs, or of ends, is not a flood of looks."""
+"""Seconds for which what the database says of running and waiting jobs is believed: floods of jobs ask no oftener."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Limits:
     jobs: int
     jobs_per_tenant: int
 
-    def full(self, running: Running, lane: Lane) -> bool:
-        """Whether no job of the lane may start, whosever it is."""
+    def full(self, running: JobCounts, lane: Lane) -> bool:
+        """Whether no job of the lane may start, of whichever tenant."""
         return sum(count for (_, its), count in running.items() if its >= lane) >= self.jobs
 
-    def full_for(self, running: Running, tenant: str, lane: Lane) -> bool:
+    def full_for(self, running: JobCounts, tenant: str, lane: Lane) -> bool:
         """Whether no job of the tenant may start in the lane."""
         own = (count for (whose, its), count in running.items() if whose == tenant and its >= lane)
         return sum(own) >= self.jobs_per_tenant or self.full(running, lane)
@@ -52,15 +53,15 @@ class Limits:
 class Admission:
     """Decides who starts now.
 
-    The count is kept up between two looks at the database, FRESH seconds apart; what several intake processes do in
-    between, each learns with the next look. By so much the limits may be exceeded.
+    The counts come from the database, FRESH seconds apart, and are kept up in between. What other intake processes do
+    meanwhile is known only with the next look: by so many jobs the limits may be exceeded.
     """
 
     def __init__(self, upkeep: Upkeep, store: JobStore, post: Post, limits: Limits, window: int) -> None:
         self._upkeep, self._store, self._post = upkeep, store, post
         self._limits, self._window = limits, window
         self._deciding = asyncio.Lock()
-        self._running, self._counted = Running(), -FRESH
+        self._running, self._counted = JobCounts(), -FRESH
         self._nobody_waited = -FRESH
         self._asked = False
         self._admitted: dict[str, Job] = {}  # and not passed on yet: broker or database went away
@@ -78,7 +79,7 @@ class Admission:
             return await self._store.insert(moves.opened(job.but(state=state), self._window).job)
 
     async def on_end(self, message: AbstractIncomingMessage) -> None:
-        """Start who is next: the message is the event of a job's end, of which the count learns without counting."""
+        """Take the event of a job's end off the count, without asking the database, and start whichever job is next."""
         ended = Event.model_validate_json(message.body)
         with suppress(NoSuchJob):  # forgotten meanwhile: the next count knows
             job = await self._store.find(ended.job or "")

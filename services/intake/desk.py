@@ -16,8 +16,8 @@ from shared.jobs.changes import Moved
 from shared.jobs.document import Job
 from shared.jobs.states import JobState
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on
 from shared.mesh.outcomes import short
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import Post
 from shared.mesh.settle import NotYet, subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit

@@ -21,7 +21,7 @@ from shared.jobs.document import Job
 from shared.jobs.history import Entry
 from shared.jobs.store import JobStore
 from shared.jobs.upkeep import Upkeep
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import Count, Post
 from shared.topology import Stage, work_queue
 

@@ -2,11 +2,10 @@
 
 from typing import Protocol
 
-from shared.jobs.changes import TARGETS
+from shared.jobs import deliveries
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
-from shared.options import Webhook
 from shared.seal import shown_url
 from shared.transcript import Delivered
 
@@ -23,8 +22,8 @@ class Sender(Protocol):
 
 async def deliver(work: Work, sender: Sender) -> Delivered:
     """Deliver the step's event to its webhook; 410 ends it for good, any other refusal is tried again."""
-    fact = work.job.deliveries[str(work.step.part // TARGETS)]
-    hook = target(work)
+    fact = work.job.deliveries[str(deliveries.sequence(work.step))]
+    hook = work.job.options.webhooks[deliveries.webhook(work.step)]
     body = Event.of(work.job, fact).model_dump_json()
     status = await sender.send(hook.url, work.job.tenant, f"{work.job.id}:{fact.sequence}", body)
     place = shown_url(hook.url)
@@ -33,8 +32,3 @@ async def deliver(work: Work, sender: Sender) -> Delivered:
     if status not in OK:
         raise TryLater(f"{place} answered {status}")
     return Delivered(url=place, status=status)
-
-
-def target(work: Work) -> Webhook:
-    """Return the webhook that the step's part names."""
-    return work.job.options.webhooks[work.step.part % TARGETS]

@@ -5,7 +5,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from services.operator.sse import Said
+from services.operator.sse import EventData
 from shared.flow import FLOW, OUTSIDE
 from shared.topology import Happening, Stage
 
@@ -19,8 +19,8 @@ class Fractions:
     def __init__(self) -> None:
         self.of = {stage: 0.0 for stage in FLOW if stage not in OUTSIDE}
 
-    def tell(self, event: Said) -> None:
-        """Take one event: a stage that works has everything before it behind it, a completed job has all of it."""
+    def tell(self, event: EventData) -> None:
+        """Take one event: before a stage that works, all stages are done; of a completed job, all stages are."""
         if event["happening"] == Happening.PROGRESS:
             self._reach(Stage(event["stage"]), event["stage_fraction"])
         if event["happening"] == SNAPSHOT:
@@ -57,7 +57,7 @@ class Bars:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def tell(self, event: Said) -> None:
+    def tell(self, event: EventData) -> None:
         """Show what the event tells."""
         self._fractions.tell(event)
         for stage, fraction in self._fractions.of.items():

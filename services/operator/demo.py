@@ -12,13 +12,13 @@ from rich.console import Console
 from services.operator.failed import Failed
 from services.operator.follow import follow
 from services.operator.gateway import Gateway
-from services.operator.jobs import Form, located
+from services.operator.jobs import located
 from services.operator.models import fetch, needed
 from services.operator.screen import screen
 from services.operator.settings import HOME, OperatorSettings
 from services.operator.up import Home, logged_mesh, run
 from shared.settings import load
-from shared.transcript import Transcript
+from shared.transcript import Form, Transcript
 
 
 @dataclass(frozen=True)

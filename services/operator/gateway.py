@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from services.operator.failed import Failed
 from services.operator.settings import OperatorSettings
-from services.operator.sse import Said, events
+from services.operator.sse import EventData, events
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None, sock_connect=10)
 """Uploads and event streams last as long as they last."""
@@ -52,7 +52,7 @@ class Gateway:
             async with self._call("POST", "/v1/jobs", data=form) as response:
                 return str((await response.json())["id"])
 
-    async def events(self, job: str) -> AsyncIterator[Said]:
+    async def events(self, job: str) -> AsyncIterator[EventData]:
         """Yield a snapshot of the job and then its events as they happen, up to the one that ends it."""
         async with self._call("GET", f"/v1/jobs/{job}/events") as response:
             async for event in events(response.content):

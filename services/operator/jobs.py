@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -17,19 +16,11 @@ from services.operator.message import job_message
 from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from shared.settings import load
+from shared.transcript import Form
 
 T = TypeVar("T")
 
 JobId = Annotated[UUID, typer.Argument(help="The job's id, as `scribe submit` printed it.")]
-
-
-class Form(StrEnum):
-    """What a transcript can be had as."""
-
-    JSON = "json"
-    TXT = "txt"
-    SRT = "srt"
-    VTT = "vtt"
 
 
 def submit(

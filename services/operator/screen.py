@@ -1,4 +1,4 @@
-"""Where the commands show what they found, as it is."""
+"""The terminal that the commands print to."""
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -10,7 +10,7 @@ WIDE = 10_000
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """Return the terminal, or the pipe. Text is no markup: in a reason, `[/tmp/a.mp3]` would be a tag that ends."""
+    """Return the console. Text is not read as markup: `[/tmp/a.mp3]` in a reason would be taken for a closing tag."""
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not console.is_terminal:
         console.width = WIDE

@@ -4,10 +4,10 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
-Said = dict[str, Any]
+EventData = dict[str, Any]
 
 
-async def events(lines: AsyncIterable[bytes]) -> AsyncIterator[Said]:
+async def events(lines: AsyncIterable[bytes]) -> AsyncIterator[EventData]:
     """Yield each event's data; comments and other fields are passed over, an event that was cut off is dropped."""
     data = ""
     async for raw in lines:

@@ -54,25 +54,25 @@ class Batcher(Generic[R]):
         self._running = set[asyncio.Task[None]]()
         self._decoding = dict[asyncio.Future[Sequence[Text | Doubt]], int]()
         self._busy = 0
-        self._fits = 1
+        self._per_whole = 1
         self._most = MOST_WINDOWS
         self._due = 0.0
 
     @property
     def batch(self) -> int:
         """How many windows a batch holds, if they are as long as those of the batch before."""
-        return self._room(self._fits)
+        return self._room(self._per_whole)
 
     @property
     def free(self) -> int:
         """How many windows could be begun at once, if they are as long as those of the batch before."""
         return self.batch * (self.streams - self._busy)
 
-    def _room(self, fits: int) -> int:
-        """Return how many windows a batch may hold, of which so many take no longer than a whole one."""
-        return min(self.width * fits, self._most)
+    def _room(self, per_whole: int) -> int:
+        """Return how many windows a batch may hold if `per_whole` of them take no longer than a whole one."""
+        return min(self.width * per_whole, self._most)
 
-    async def write_down(self, ready: R) -> Text:
+    async def decode(self, ready: R) -> Text:
         """Return the window's text; raise Stopped if `stop` is set while it waits. If the caller goes, so does it."""
         item = Item.of(ready)
         if not self._waiting:
@@ -112,8 +112,8 @@ class Batcher(Generic[R]):
         # Streams that have nothing to do share what there is: two halves side by side are done sooner than a whole.
         share = ceil(len(self._waiting) / (self.streams - self._busy))
         if first := self._waiting.first():
-            self._fits = first.ready.fits
-        return self._waiting.take(min(share, self._room(self._fits)))
+            self._per_whole = first.ready.per_whole
+        return self._waiting.take(min(share, self._room(self._per_whole)))
 
     async def _run(self, batch: list[Item[R]]) -> None:
         ENGINE_WINDOWS.observe(len(batch))
@@ -183,12 +183,12 @@ class Batcher(Generic[R]):
 
     def _should_fit(self, batch: list[Item[R]]) -> bool:
         """Whether something else may have had the memory: a batch may hold more, and this one failed only once."""
-        return len(batch) < self._room(batch[0].ready.fits) and not any(item.crowded for item in batch)
+        return len(batch) < self._room(batch[0].ready.per_whole) and not any(item.crowded for item in batch)
 
     def _narrow(self, batch: list[Item[R]], failure: Exception) -> None:
         """Let no batch hold more than half of this one, or of the largest that has the memory with it."""
         self._most = min(self._most, max([len(batch), *self._decoding.values()]) // 2)
-        self.width = max(min(self.width, self._most // batch[0].ready.fits), 1)
+        self.width = max(min(self.width, self._most // batch[0].ready.per_whole), 1)
         log.warning("%d windows do not fit into memory, from now on %d: %s", len(batch), self._most, failure)
         self._narrowed(self.width)
 
@@ -200,7 +200,7 @@ class Batcher(Generic[R]):
 
     def _again(self, batch: list[Item[R]]) -> None:
         for item in batch:
-            item.part()
+            item.isolate()
         self._put_back(batch)
 
     def _put_back(self, batch: list[Item[R]]) -> None:

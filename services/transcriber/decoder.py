@@ -1,4 +1,4 @@
-"""What the batches are given to: whatever hears windows that were made ready for it."""
+"""What the batches are given to: whatever decodes windows that were made ready for it."""
 
 from collections.abc import Hashable, Sequence
 from typing import Protocol, Self, TypeVar
@@ -20,8 +20,8 @@ class Ready(Protocol):
     def kind(self) -> Hashable: ...  # noqa: D102 - as above
 
     @property
-    def fits(self) -> int:
-        """How many of it take no longer than a whole window does."""
+    def per_whole(self) -> int:
+        """How many windows of this length take no longer together than one whole window does."""
 
     def whole(self) -> Self | None:
         """Return the window with all that a model can see of it, or None if it has that already."""
@@ -32,7 +32,7 @@ R_contra = TypeVar("R_contra", bound=Ready, contravariant=True)
 
 
 class Decoder(Protocol[R_contra]):
-    """What hears windows; both methods block, and run on several threads at once."""
+    """What decodes windows; both methods block, and run on several threads at once."""
 
     def together(self, batch: Sequence[R_contra]) -> Sequence[Text | Doubt]:
         """Return what is said in each window, or why its text is not to be believed."""

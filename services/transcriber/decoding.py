@@ -21,8 +21,8 @@ from shared.telemetry import in_engine
 from shared.transcript import Segment
 
 
-class Hearing:
-    """Decodes windows, each seen as far as its mel goes."""
+class WhisperDecoder:
+    """Decodes windows with faster-whisper, each seen as far as its mel goes."""
 
     def together(self, batch: Sequence[Ready]) -> list[tuple[Segment, ...] | Doubt]:
         """Return what is said in each window, or why its text is not to be believed.

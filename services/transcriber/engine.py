@@ -2,7 +2,7 @@
 
 engine = WhisperEngine(settings, store)
 await engine.open()
-segments = await engine.write_down(Window(samples, "en", "base", options))
+segments = await engine.transcribe(Window(samples, "en", "base", options))
 """
 
 import asyncio
@@ -21,9 +21,9 @@ import faster_whisper
 
 from services.transcriber import hints
 from services.transcriber.batching import Batcher
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.fits import Fits
-from services.transcriber.layouts import Layout, fastest, layouts, remembered
+from services.transcriber.layouts import Layout, cache_file, fastest, layouts
 from services.transcriber.loading import BATCH, LoadedModels, Placement
 from services.transcriber.ready import Ready
 from services.transcriber.settings import TranscriberSettings
@@ -40,8 +40,8 @@ log = logging.getLogger(__name__)
 FRAME = 30 * SAMPLE_RATE
 """The samples that Whisper sees at once."""
 
-EARS = 2
-"""Languages heard at once: both pieces of a recording's first minute."""
+DETECTIONS = 2
+"""Languages detected at once: both pieces of a recording's first minute."""
 
 REMEMBERED = 64
 """So many languages are remembered: a recording's second chunk may begin before the first one's answer is committed."""
@@ -68,8 +68,8 @@ class WhisperEngine:
         self._loads = ThreadPoolExecutor(1, "loads")
         # Not the streams': there a language would wait for whole batches, and a batch for it. CTranslate2 takes its
         # calls between those of a batch, and runs no more of them at once than there are streams.
-        self._ears = ThreadPoolExecutor(EARS, "ears")
-        self._heard = OrderedDict[tuple[str, bytes], Language]()
+        self._detections = ThreadPoolExecutor(DETECTIONS, "languages")
+        self._detected = OrderedDict[tuple[str, bytes], Language]()
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -106,14 +106,14 @@ class WhisperEngine:
             layout = fastest(file, [layout, *others], lambda each: self._loading(each).get(usual), width)
         self._models = self._loading(layout)
         self._models.get(usual)
-        self._batcher = Batcher[Ready](Hearing(), layout.streams, width, self._idle, fits.only)
+        self._batcher = Batcher[Ready](WhisperDecoder(), layout.streams, width, self._idle, fits.only)
 
     def _loading(self, layout: Layout) -> LoadedModels:
         return LoadedModels(self._store, partial(self._placement.load, layout=layout), self._placement.device)
 
     def _file(self, width: int) -> Path:
-        """Return the file for what is found out of this machine with batches of that width."""
-        return remembered(self._settings.cache / "layouts", self._served[0], self._placement.compute_type, width)
+        """Return the file that keeps what was found out about this machine with batches of that width."""
+        return cache_file(self._settings.cache / "layouts", self._served[0], self._placement.compute_type, width)
 
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
@@ -122,40 +122,42 @@ class WhisperEngine:
             raise GiveUp(f"model '{model}' is not served here; served: {', '.join(self._served)}")
         return model
 
-    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit_hints(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
         whisper = await self._model(model)
         return await asyncio.to_thread(hints.fit, options, whisper.max_length, partial(_tokens, whisper.hf_tokenizer))
 
-    async def hear(self, model: str, speech: Samples) -> Language:
+    async def detect_language(self, model: str, speech: Samples) -> Language:
         """Return the likeliest language of the speech, each 30 s of it counting by its length."""
         whisper = await self._model(model)
         if not whisper.model.is_multilingual:
             return Language("en", 1.0)
         asked = model, blake2b(speech.data).digest()
-        if asked not in self._heard:
-            self._heard[asked] = await self._listened(whisper, speech)
-            if len(self._heard) > REMEMBERED:
-                self._heard.popitem(last=False)
-        return self._heard[asked]
+        if asked not in self._detected:
+            self._detected[asked] = await self._detect(whisper, speech)
+            if len(self._detected) > REMEMBERED:
+                self._detected.popitem(last=False)
+        return self._detected[asked]
 
-    async def _listened(self, whisper: Any, speech: Samples) -> Language:
+    async def _detect(self, whisper: Any, speech: Samples) -> Language:
         loop, pieces = asyncio.get_running_loop(), [speech[at : at + FRAME] for at in range(0, len(speech), FRAME)]
-        told = await asyncio.gather(*(loop.run_in_executor(self._ears, _languages, whisper, each) for each in pieces))
+        told = await asyncio.gather(
+            *(loop.run_in_executor(self._detections, _languages, whisper, each) for each in pieces)
+        )
         heard = defaultdict[str, float](float)
         for piece, languages in zip(pieces, told, strict=True):
             for code, probability in languages:
                 heard[code] += probability * len(piece) / len(speech)
         return Language(*max(heard.items(), key=itemgetter(1)))
 
-    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+    async def transcribe(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; see `speech.Engine`."""
         loop, model, language = asyncio.get_running_loop(), window.model, window.language
         whisper = await self._model(model)
         if not _knows(whisper, language):
             raise GiveUp(f"model '{model}' does not know the language '{language}'; ask for another model or language")
         slack = seconds_behind(model, self._settings.transcriber_slack)
-        return await self._batcher.write_down(await loop.run_in_executor(self._mels, Ready.of, window, whisper, slack))
+        return await self._batcher.decode(await loop.run_in_executor(self._mels, Ready.of, window, whisper, slack))
 
     async def _model(self, name: str) -> Any:
         """Return the model, loaded again if it made room; raise TryLater or GiveUp if it cannot be had."""

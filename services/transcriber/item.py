@@ -46,8 +46,8 @@ class Item(Generic[R]):
         """Wait as another kind of window: as one of which the model sees more."""
         self.ready, self.kind, self.crowded = ready, ready.kind, False
 
-    def part(self) -> None:
-        """Let it share no call any more."""
+    def isolate(self) -> None:
+        """Let it share no call with another window from now on."""
         self.kind = self
 
     def settle(self, outcome: Text | Exception) -> None:

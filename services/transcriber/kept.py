@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def kept(file: Path, read: Callable[[Any], T]) -> T | None:
-    """Return what `read` makes of the file's content, None if there is no file; a damaged one is as good as none."""
+    """Return what `read` makes of the file's content, None if there is no file; a damaged one counts as none."""
     try:
         return read(json.loads(file.read_text()))
     except (FileNotFoundError, NotADirectoryError):

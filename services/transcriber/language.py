@@ -17,7 +17,7 @@ UNDETERMINED = Language("und", 0.0)
 """A recording without speech has no language: ISO 639-2's own code for that."""
 
 
-async def spoken(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language:
+async def language_of(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language:
     """Return the language the job asks for, else the one it already has, else the one its first speech is in.
 
     The first speech is the recording's, not the chunk's, so chunks that are worked on at once agree, however much of
@@ -33,7 +33,7 @@ async def spoken(work: Work, cut: Cut, engine: Engine, blobs: Blobs) -> Language
         return UNDETERMINED
     speech = await asyncio.gather(*(read(blobs, cut.pcm, span) for span in spans))
     work.check()
-    return await engine.hear(engine.serving(options.model), np.concatenate(speech))
+    return await engine.detect_language(engine.serving(options.model), np.concatenate(speech))
 
 
 def opening(cut: Cut) -> tuple[Span, ...]:

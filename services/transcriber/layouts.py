@@ -51,8 +51,8 @@ def layouts(settings: TranscriberSettings, device: str) -> list[Layout]:
     return [each for each in shares if each.streams <= MOST_STREAMS] or [Layout(MOST_STREAMS, MOST_THREADS)]
 
 
-def remembered(folder: Path, model: str, compute_type: str, batch: int) -> Path:
-    """Return the file for the fastest layout; its name has all that the layout depends on."""
+def cache_file(folder: Path, model: str, compute_type: str, batch: int) -> Path:
+    """Return the file that keeps what was found out about the model here; its name has all that this depends on."""
     versions = f"{compute_type}-ctranslate2-{ctranslate2.__version__}"
     return folder / f"{model.replace('/', '--')}-{cores()}-cores-{batch}-at-once-{versions}.json"
 
@@ -80,7 +80,7 @@ def _alone(file: Path) -> Iterator[None]:
             file.parent.mkdir(parents=True, exist_ok=True)
             alone.enter_context(held(file.with_suffix(".lock")))
         except OSError as refused:
-            log.warning("the layout is measured beside whatever else starts here, for want of a lock: %s", refused)
+            log.warning("the layout is measured beside whatever else starts here, without a lock: %s", refused)
         yield
 
 

@@ -56,8 +56,8 @@ class Ready:
         return self.whisper, self.window.options.beam_size, len(self.prompt), self.mel.shape[-1]
 
     @property
-    def fits(self) -> int:
-        """How many of it take a CPU no longer than a whole window does; a GPU has not been measured."""
+    def per_whole(self) -> int:
+        """How many windows of this length take a CPU no longer than one whole window; a GPU was not measured."""
         if self.mel is None or self.whisper.model.device == "cuda":
             return 1
         return int(FULL_SECONDS * FRAMES // self.mel.shape[-1])

@@ -53,7 +53,7 @@ class Window:
 
 
 class Engine(Protocol):
-    """What can hear a language and write down speech; all that is awaited may load a model first."""
+    """What can detect a language and transcribe speech; whatever is awaited may load a model first."""
 
     @property
     def versions(self) -> Mapping[str, str]:
@@ -62,13 +62,13 @@ class Engine(Protocol):
     def serving(self, asked: str | None) -> str:
         """Return the name of the model for a job that asks for `asked`; raise GiveUp if it is not served here."""
 
-    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit_hints(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options with hints no longer than the model can take, and a warning if anything was cut."""
 
-    async def hear(self, model: str, speech: Samples) -> Language:
+    async def detect_language(self, model: str, speech: Samples) -> Language:
         """Return the language of the speech."""
 
-    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+    async def transcribe(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window, in seconds from its first sample; windows asked for at once share work.
 
         Segments always carry words if the model could align any. Raises GiveUp if the model does not know the

@@ -1,4 +1,4 @@
-"""Words as people write them: faster-whisper parts them at the signs of ASCII, as in צה"ל, 3.5 and twenty-one, too."""
+"""Words as people write them: faster-whisper also splits at ASCII signs inside a word, as in צה"ל, 3.5, twenty-one."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 
 
 def spelled(words: Iterable[dict[str, Any]], tokenizer: Tokenizer) -> list[dict[str, Any]]:
-    """Return faster-whisper's words, each with what stands behind it without a space, and as sure as its least part."""
+    """Return the words, each joined with what follows it without a space, and as sure as its least sure part."""
     if not _spaced(tokenizer):
         return list(words)
     whole: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from functools import partial
 
 from services.transcriber.audio import read
-from services.transcriber.language import spoken
+from services.transcriber.language import language_of
 from services.transcriber.sentences import placed, sentences
 from services.transcriber.speech import Engine, Language, Samples, Window
 from shared.blobs import Blobs
@@ -28,11 +28,11 @@ async def transcribe(work: Work, engine: Engine, blobs: Blobs) -> ChunkText:
     chunk = cut.chunks[work.step.part]
     work.weigh(len(chunk.windows))
     model = engine.serving(work.job.options.model)
-    language = await spoken(work, cut, engine, blobs)
+    language = await language_of(work, cut, engine, blobs)
     work.check()
     if not chunk.windows:
         return _text(chunk, language, model, engine)
-    options, warnings = await engine.fit(model, work.job.options)
+    options, warnings = await engine.fit_hints(model, work.job.options)
     work.check()
     samples = await read(blobs, cut.pcm, chunk)
     window = partial(
@@ -93,7 +93,7 @@ async def _written(
     work: Work, chunk: Chunk, windows: Sequence[tuple[Span, Window]], engine: Engine
 ) -> AsyncIterator[Segment]:
     """Yield the sentences of all windows, which are asked for at once; whoever fails or stops forgets the others."""
-    writing = [asyncio.create_task(engine.write_down(window)) for _, window in windows]
+    writing = [asyncio.create_task(engine.transcribe(window)) for _, window in windows]
     try:
         for (span, window), text in zip(windows, writing, strict=True):
             for sentence in _sentences(await text, span, with_words=window.options.word_timestamps):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.ready import FULL_SECONDS, Ready
 from services.transcriber.speech import Window
 from shared.options import Options, Source
@@ -50,4 +50,4 @@ def rehearse(whisper: Any, streams: int) -> None:
     windows = (Window(np.zeros(seconds * SAMPLE_RATE, np.float32), "en", "", options) for seconds in (1, 2))
     silence = [Ready.of(window, whisper, FULL_SECONDS) for window in windows]
     with ThreadPoolExecutor(streams) as threads:
-        list(threads.map(Hearing().together, [silence] * streams))
+        list(threads.map(WhisperDecoder().together, [silence] * streams))

@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared import events, flow
+from shared.jobs import deliveries
 from shared.jobs.document import Fact, Job, StepRecord
 from shared.jobs.history import Entry
 from shared.jobs.states import JOB_MOVES, STEP_MOVES, TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 from shared.transcript import Output
-
-TARGETS = 10
-"""A delivery's part is the sequence number of its fact times this, plus the webhook's place in the job's list."""
 
 
 class Stale(Exception):
@@ -79,10 +77,10 @@ def _without_told(job: Job, step: Step) -> Job:
 
 
 def _sequence(step: Step) -> str | None:
-    return str(step.part // TARGETS) if step.stage in flow.OUTSIDE else None
+    return str(deliveries.sequence(step)) if step.stage in flow.OUTSIDE else None
 
 
-def at(job: Job, state: JobState, now: datetime) -> Job:
+def with_state(job: Job, state: JobState, now: datetime) -> Job:
     """Return the job in the state, with the time when it may be forgotten if that ends it; raise Stale if illegal."""
     if state not in JOB_MOVES[job.state]:
         raise Stale(f"a job that is {job.state} cannot become {state}")
@@ -107,7 +105,7 @@ def told(job: Job, happenings: Iterable[events.Told], now: datetime) -> Job:
     )
     if not facts:
         return job
-    wanted = {fact.sequence: _targets(job, fact) for fact in facts}
+    wanted = {fact.sequence: _deliveries(job, fact) for fact in facts}
     records = {step.key: StepRecord(queued=now) for steps in wanted.values() for step in steps}
     owed = {str(fact.sequence): fact for fact in facts if wanted[fact.sequence]}
     return job.but(
@@ -118,9 +116,9 @@ def told(job: Job, happenings: Iterable[events.Told], now: datetime) -> Job:
     )
 
 
-def _targets(job: Job, fact: Fact) -> list[Step]:
-    places = [place for place, hook in enumerate(job.options.webhooks) if fact.happening in hook.events]
-    return [Step(job.id, stage, fact.sequence * TARGETS + place) for place in places for stage in flow.OUTSIDE]
+def _deliveries(job: Job, fact: Fact) -> list[Step]:
+    asked = (place for place, webhook in enumerate(job.options.webhooks) if fact.happening in webhook.events)
+    return [deliveries.delivery(job.id, fact.sequence, place) for place in asked]
 
 
 def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
@@ -129,7 +127,7 @@ def moved(before: Job, job: Job, now: datetime, window: int) -> Moved:
     queued = {step.key: StepRecord(queued=now) for step in steps if step.key not in job.steps}
     job = job.but(steps={**job.steps, **queued}, updated=now)
     if job.state is JobState.RUNNING and flow.OUTSIDE.issuperset(step.stage for step in steps):
-        job = at(job, JobState.COMPLETED, now)
+        job = with_state(job, JobState.COMPLETED, now)
         job = told(job, [events.completed(job)], now)
         steps = flow.deliveries(job)
     facts = tuple(fact for fact in job.outbox if fact.sequence > before.sequence)

@@ -16,9 +16,9 @@ from shared.topology import rung_after
 class Claimed:
     """The step is this worker's, as the attempt that the document now counts.
 
-    `exhausted` says why it must only be buried: every attempt before was claimed and none came back. `bare` says that
-    another worker's, which was to bury it, did not come back either: nothing stands in for the step. `lost` is the
-    attempt that it was taken from, if one was still going on by the document.
+    `exhausted` says why the step must not be tried again, only buried: its attempts are used up. `bare` says that
+    another worker crashed while it was burying the step, so that now nothing may stand in for the output. `lost` is
+    the crashed attempt that this one replaces, if the document still shows one as running.
     """
 
     job: Job
@@ -30,9 +30,10 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Crashed:
-    """Its worker ended without a word: the step is queued again, and waits `delay` seconds as after any failure.
+    """The step's worker crashed: the step is queued again, and waits `delay` seconds as after any failure.
 
-    Done again at once, what kills its worker would go through all workers, one after the other, before anything else.
+    If it were tried again at once, a step that kills its workers would kill one after the other before any other step
+    was worked on.
     """
 
     job: Job
@@ -50,7 +51,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Early:
-    """A message that was here before asks for a step that waits on the ladder, for `delay` seconds more."""
+    """The message was delivered before, and its step must wait on the ladder for `delay` more seconds."""
 
     job: Job
     delay: float
@@ -58,7 +59,7 @@ class Early:
 
 @dataclass(frozen=True)
 class Settled:
-    """There is nothing to do, or not yet, but to pass on again what was committed."""
+    """The step needs no work, or none yet; only what was committed may have to be passed on again."""
 
     job: Job
 
@@ -68,14 +69,14 @@ Claim = Claimed | Crashed | Busy | Early | Settled
 
 @dataclass(frozen=True)
 class Rules:
-    """How many times a step is tried, and the silence in seconds after which its worker counts as dead."""
+    """How many times a step is tried, and after how many seconds without a heartbeat its worker counts as dead."""
 
     attempts: int
     heartbeat_lost: float
 
 
 def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, seen: bool = False) -> Claim:
-    """Return what becomes of `worker` asking for the step; `seen`: its message was here before."""
+    """Return the answer to a worker that asks for the step; `seen`: its message was delivered before."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.awaits(job, step):
@@ -84,13 +85,16 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, see
         return Busy(job, record.worker or "")
     if seen and record.due is not None and record.due > now:
         return Early(job, (record.due - now).total_seconds())
-    taken = lost(job, step)
-    if record.tries >= rules.attempts:
-        held, bare = _held(job, step, record, worker, now), taken is not None and record.tries > rules.attempts
-        return Claimed(held, record.attempts + 1, _exhausted(record, rules), bare and record.worker != worker, taken)
-    if record.state is StepState.RUNNING and record.worker != worker:
+    crashed = record.state is StepState.RUNNING and record.worker != worker
+    if crashed and record.tries < rules.attempts:
         return _crashed(job, step, record, now)
-    return Claimed(_held(job, step, record, worker, now), record.attempts + 1, lost=taken)
+    return Claimed(
+        _taken(job, step, record, worker, now),
+        record.attempts + 1,
+        exhausted=_exhausted(record, rules) if record.tries >= rules.attempts else None,
+        bare=crashed and record.tries > rules.attempts,
+        lost=lost(job, step),
+    )
 
 
 def _alive(record: StepRecord, now: datetime, lost: float) -> bool:
@@ -114,10 +118,11 @@ def _without_a_word(record: StepRecord) -> str:
     return f"the last worker, {record.worker}, ended without a word: it crashed, ran out of memory or out of time"
 
 
-def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:
-    held = record.but(
+def _taken(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) -> Job:
+    """Return the job with the step running, as the worker's next attempt."""
+    taken = record.but(
         state=StepState.RUNNING,
-        # Its message was there, though the mark of that is perhaps still on its way.
+        # Its message has arrived, even if the mark that it was posted is not written yet.
         posted=record.posted or now,
         worker=worker,
         attempts=record.attempts + 1,
@@ -127,4 +132,4 @@ def _held(job: Job, step: Step, record: StepRecord, worker: str, now: datetime) 
         due=None,
     )
     state = JobState.RUNNING if job.state is JobState.ACCEPTED else job.state
-    return job.but(state=state, steps={**job.steps, step.key: held}, updated=now)
+    return job.but(state=state, steps={**job.steps, step.key: taken}, updated=now)

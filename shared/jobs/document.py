@@ -38,7 +38,7 @@ class StepRecord(Record):
     count against the step (a worker that was stopped, all before a replay) are `forgiven` instead. `posted` is when
     the broker last confirmed the step's message, or a worker claimed it: a redelivery posts only what has neither.
     `due` is when a step that waits on the ladder comes back. `output` is what the winner made, if it is small, else
-    that is kept by itself. `crashed` says that a worker ended without a word over it.
+    that is kept by itself. `crashed` says that a worker has crashed over it.
     """
 
     state: StepState = StepState.QUEUED
@@ -141,7 +141,7 @@ class Job(Record):
         return {step: attempt for step, attempt in sorted(won.items()) if attempt is not None}
 
     def crashed(self, step: Step) -> bool:
-        """Whether a worker ended without a word over the step."""
+        """Whether a worker has crashed over the step."""
         record = self.record(step)
         return record is not None and record.crashed
 

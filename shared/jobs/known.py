@@ -52,16 +52,16 @@ class Known:
             del self._jobs[job.id]
         return later
 
-    def waiting(self, step: Step) -> Job | None:
-        """Return the document of the step's job if it says that the step waits to be claimed.
+    def claimable(self, step: Step) -> Job | None:
+        """Return the document of the step's job if it shows the step as queued, with nothing left to wait for.
 
-        A claim of it changes the revision, and so does whatever else moves the step; a heartbeat does not, which is
-        why nothing but such a claim may be decided here.
+        A claim of such a step may be decided on it: whatever has moved the step since has changed the revision, so the
+        save is refused. Nothing else may be, because a heartbeat changes no revision.
         """
         job = self._jobs.get(step.job)
         record = job.record(step) if job else None
-        return job if record and _waits(record) else None
+        return job if record and _claimable(record) else None
 
 
-def _waits(record: StepRecord) -> bool:
+def _claimable(record: StepRecord) -> bool:
     return record.state is StepState.QUEUED and record.due is None

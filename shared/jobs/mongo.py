@@ -15,13 +15,13 @@ from pymongo import ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConnectionFailure, DuplicateKeyError, ExecutionTimeout, WTimeoutError
 
 from shared.flow import OUTPUTS
+from shared.jobs.coalescing import Coalescer
 from shared.jobs.document import Job
 from shared.jobs.history import Entry, whole
 from shared.jobs.known import Known
 from shared.jobs.rows import difference, filled, identity, marked, to_job, to_row
 from shared.jobs.step import Step
 from shared.jobs.store import NoSuchJob
-from shared.jobs.together import Together
 from shared.settings import DATABASE, naming
 from shared.topology import Stage
 from shared.transcript import Output
@@ -51,7 +51,7 @@ class MongoStore:
         self._outputs = client[database]["outputs"]
         self._history = client[database]["history"]
         self._known = Known()
-        self._marks = Together(self._jobs_written)
+        self._marks = Coalescer(self._jobs_written)
 
     async def prepare(self) -> None:
         """Create the indexes; safe to call from every process at each start."""
@@ -75,9 +75,9 @@ class MongoStore:
             raise NoSuchJob(job)
         return self._known.keep(to_job(row))
 
-    def waiting(self, step: Step) -> Job | None:
-        """Return the job as this process knows it if the step waits to be claimed by that; it may be out of date."""
-        return self._known.waiting(step)
+    def claimable(self, step: Step) -> Job | None:
+        """Return the job as this process last saw it if the step can be claimed by that, perhaps old, document."""
+        return self._known.claimable(step)
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not.

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from shared import events, flow
 from shared.jobs import history, plans
-from shared.jobs.changes import Moved, at, held, learned, moved, told, with_step
+from shared.jobs.changes import Moved, held, learned, moved, told, with_state, with_step
 from shared.jobs.document import Job
 from shared.jobs.inline import inlined
 from shared.jobs.states import TERMINAL, JobState, StepState
@@ -26,7 +26,7 @@ def admit(job: Job, now: datetime, window: int) -> Moved:
     """Return the waiting job with its first step queued; a job that does not wait stays as it is."""
     if job.state is not JobState.WAITING:
         return Moved(job)
-    return moved(job, at(job, JobState.ACCEPTED, now), now, window)
+    return moved(job, with_state(job, JobState.ACCEPTED, now), now, window)
 
 
 def commit(job: Job, step: Step, attempt: int, output: Output, now: datetime, window: int) -> Moved:
@@ -36,7 +36,7 @@ def commit(job: Job, step: Step, attempt: int, output: Output, now: datetime, wi
     done = learned(with_step(job, step, StepState.DONE, ended=now, progress=1.0, error=None, **made), output)
     if isinstance(output, Cut):
         done = plans.settled(done, output)
-    committed = moved(job, told(done, events.told(output), now), now, window)
+    committed = moved(job, told(done, events.segments(output), now), now, window)
     planned = isinstance(output, Cut) and job.announced is not None
     return _planned(job, committed, window) if planned else committed
 
@@ -77,7 +77,7 @@ def bury(job: Job, step: Step, attempt: int, reason: str, output: Output | None,
         new = () if warning in dead.warnings else (warning,)  # pieces may give up for one reason
         degraded = dead.but(warnings=(*dead.warnings, *new))
         return moved(job, degraded if output is None else learned(degraded, output), now, window)
-    failed = _without_open_steps(at(dead, JobState.FAILED, now), now).but(error=warning)
+    failed = _without_open_steps(with_state(dead, JobState.FAILED, now), now).but(error=warning)
     return moved(job, told(failed, [events.failed(failed)], now), now, window)
 
 
@@ -85,7 +85,7 @@ def cancel(job: Job, now: datetime, window: int) -> Moved:
     """Return the job cancelled, its open steps dropped; a job that has ended stays as it is."""
     if job.state in TERMINAL:
         return Moved(job)
-    gone = _without_open_steps(at(job, JobState.CANCELLED, now), now)
+    gone = _without_open_steps(with_state(job, JobState.CANCELLED, now), now)
     return moved(job, told(gone, [events.cancelled(gone)], now), now, window)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from shared import flow
 from shared.jobs import plans
-from shared.jobs.changes import Moved, at, queued_again
+from shared.jobs.changes import Moved, queued_again, with_state
 from shared.jobs.document import Job
 from shared.jobs.moves import warned
 from shared.jobs.states import TERMINAL, JobState, StepState
@@ -47,7 +47,7 @@ def _reopened(job: Job, step: Step, reason: str, now: datetime) -> Job:
     if step.stage is Stage.DOWNLOADER:
         job = plans.forgotten(job)
     if job.state in TERMINAL:
-        job = at(job, JobState.RUNNING, now)
+        job = with_state(job, JobState.RUNNING, now)
     warnings = tuple(each for each in job.warnings if each not in lifted)
     facts = job.facts.but(**dict.fromkeys(RESULT))
     return job.but(warnings=warnings, facts=facts, error=None)

@@ -60,7 +60,7 @@ def _differs(before: Job, after: Job, name: str) -> bool:
 
 
 def marked(update: Update, mark: str) -> Update:
-    """Return the update as a new revision that bears its writer's mark."""
+    """Return the update as a new revision that has its writer's mark."""
     return {**update, "$set": {**update.get("$set", {}), "mark": mark}, "$inc": {"revision": 1}}
 
 

@@ -27,8 +27,8 @@ class JobStore(Protocol):
     async def find(self, job: str) -> Job:
         """Return the job; raise NoSuchJob."""
 
-    def waiting(self, step: Step) -> Job | None:
-        """Return the job as this process knows it if the step waits to be claimed by that; it may be out of date."""
+    def claimable(self, step: Step) -> Job | None:
+        """Return the job as this process last saw it if the step can be claimed by that, perhaps old, document."""
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if the stored revision is still `before`'s; return the saved job, None if it is not."""

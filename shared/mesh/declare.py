@@ -8,7 +8,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import FieldTable
 
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.lost import lost_as_error
 from shared.topology import EXCHANGES, QUEUES
 

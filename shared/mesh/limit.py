@@ -1,6 +1,6 @@
 """Time limits of steps that also hold for native code: the process ends when a step outlives its own.
 
-A hung extension may hold the interpreter for ever, so that no Python code can stop it. `faulthandler`'s watchdog is a
+A hung extension may hold the interpreter forever, so that no Python code can stop it. `faulthandler`'s watchdog is a
 thread of C that needs no interpreter: it writes every thread's traceback to standard error and ends the process with
 status 1. Whoever runs the service starts it again; the attempt was counted when it was claimed.
 """

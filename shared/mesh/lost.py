@@ -14,8 +14,8 @@ LOST = (TimeoutError, AMQPError, ChannelInvalidStateError, ConnectionError)
 def lost_as_error() -> Iterator[None]:
     """Raise ConnectionError where a connection found dead raises CancelledError in a task that nobody cancelled.
 
-    Taken for a cancellation it would end whoever waits, without a word: a handler whose message then stays unacked on
-    a living channel, and keeps its place in the prefetch for ever.
+    Taken for a real cancellation it would silently end whoever waits, such as a handler, whose message then stays
+    unacked on a living channel and keeps its place in the prefetch forever.
     """
     try:
         yield

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from shared.transcript import Output
 
 REASON_LETTERS = 500
-"""Of a reason: the job document keeps it, and a dead letter's headers, of which the broker takes 128 KB."""
+"""The longest reason: it goes into the job document and a dead letter's headers, of which the broker takes 128 KB."""
 
 
 class TryLater(Exception):
@@ -66,5 +66,5 @@ Outcome = Done | Again | Dead | Left
 
 
 def short(reason: str) -> str:
-    """Return the beginning of a reason, in letters that can be stored: whoever failed may have put anything in it."""
+    """Return the reason cut to REASON_LETTERS, what cannot be stored replaced: a failure may say anything."""
     return reason[:REASON_LETTERS].encode(errors="replace").decode()

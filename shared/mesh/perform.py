@@ -28,11 +28,11 @@ Do = Callable[[Work], Awaitable[Output]]
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What hears of a step while it goes on: `tell` its progress, 0.0 to 1.0, `say` what its stage announces."""
+class Reports:
+    """Where a step at work reports: `progress` takes 0.0 to 1.0, `announce` a part of its stage's output."""
 
-    tell: Callable[[float], Awaitable[None]]
-    say: Callable[[Cut], Awaitable[None]]
+    progress: Callable[[float], Awaitable[None]]
+    announce: Callable[[Cut], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Worker:
 class Held:
     """A claimed step: the document as claimed, the attempt that holds it, and why it must not be tried again, if so.
 
-    Nothing stands in for a `bare` one: what was to do so did not come back.
+    A `bare` one is buried without a stand-in: that has crashed the worker before.
     """
 
     job: Job
@@ -73,12 +73,12 @@ async def perform(
     held: Held,
     worker: Worker,
     store: JobStore,
-    heard: Heard,
+    reports: Reports,
     stop: threading.Event,
 ) -> Outcome:
-    """Return how the stage ended; `stop` ends it early. It raises no stage's failure, but what is `away`."""
+    """Return how the stage ended; `stop` ends it early. Of what the stage raises only `away` gets through."""
     try:
-        return await Performance(held, worker, store, heard, stop).outcome()
+        return await Performance(held, worker, store, reports, stop).outcome()
     except Stopped:
         return Left()
 
@@ -90,7 +90,7 @@ class Performance:
     held: Held
     worker: Worker
     store: JobStore
-    heard: Heard
+    reports: Reports
     stop: threading.Event
 
     async def outcome(self) -> Outcome:
@@ -114,8 +114,10 @@ class Performance:
     async def _done_by(self, do: Do) -> Output:
         held, worker, stop = self.held, self.worker, self.stop
         beat = partial(self.store.beat, held.step, held.attempt)
-        pulse = Pulse(lambda fraction: beat(fraction, now()), self.heard.tell, stop, worker.heartbeat, worker.away)
-        announcer, weigh = Announcer(self.heard.say, stop), partial(worker.appetite.weigh, held.step)
+        pulse = Pulse(
+            lambda fraction: beat(fraction, now()), self.reports.progress, stop, worker.heartbeat, worker.away
+        )
+        announcer, weigh = Announcer(self.reports.announce, stop), partial(worker.appetite.weigh, held.step)
         with telemetry.working(worker.stage), time_limit(worker.limit):
             async with pulse, announcer:
                 inputs = await self.store.outputs(held.job, flow.needs(held.job, held.step))

@@ -18,7 +18,7 @@ from pamqp.commands import Basic
 
 from shared import telemetry
 from shared.jobs.step import Step
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.lost import lost_as_error
 from shared.messages import Diagnosis, Event, Order, Reply, StepMessage
 from shared.topology import (

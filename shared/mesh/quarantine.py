@@ -1,7 +1,7 @@
-"""Which steps may be worked on side by side: one that ended a worker without a word is worked on alone.
+"""Which steps may be worked on side by side: one that has crashed a worker is worked on alone.
 
-A service that works on several steps at once loses an attempt at each of them when one kills the process. Once could
-happen to anybody; if it went on, what travels with a poison would be given up on with it.
+A service that works on several steps at once loses an attempt at each of them when one kills the process. If that
+happened again and again, the steps beside a poison would be given up on with it.
 """
 
 import asyncio

@@ -17,10 +17,11 @@ from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.diagnosed import given_up
-from shared.mesh.follow import pass_on, progress, step_done
 from shared.mesh.outcomes import Again, Dead, Done, Left, Outcome
-from shared.mesh.perform import Heard, Held, Worker, perform
+from shared.mesh.pass_on import pass_on
+from shared.mesh.perform import Held, Reports, Worker, perform
 from shared.mesh.post import Post
+from shared.mesh.progress import progress, step_done
 from shared.mesh.quarantine import Quarantine
 from shared.messages import StepMessage
 from shared.topology import LADDER
@@ -37,7 +38,7 @@ class Draining(Exception):
 
 
 class Suspect(Exception):
-    """The step ended a worker without a word: it is to be worked on alone."""
+    """The step has crashed a worker before: it must be worked on alone."""
 
 
 class Executor:
@@ -63,14 +64,21 @@ class Executor:
                     return await self._run(step, stop, alone=True, seen=seen)
 
     async def _run(self, step: Step, stop: threading.Event, *, alone: bool, seen: bool) -> bool:
-        held = await self._claim(step, alone=alone, seen=seen)
-        if isinstance(held, Held):
-            with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
-                outcome = await self._perform(held, stop)
-                moved = await self._commit(held, outcome)
-                await self._pass_on(held, outcome, moved)
-                return moved is not None and isinstance(outcome, Again)
-        return held
+        try:
+            claimed, job = await self._claim(step, alone=alone, seen=seen)
+        except NoSuchJob:
+            log.warning("a message asks for a job that is not stored; dropped")
+            return False
+        if isinstance(claimed, Claimed):
+            return await self._work_on(Held(job, step, claimed.attempt, claimed.exhausted, claimed.bare), stop)
+        return await self._decline(step, job, claimed)
+
+    async def _work_on(self, held: Held, stop: threading.Event) -> bool:
+        with telemetry.logged_as(tenant=held.job.tenant, attempt=held.attempt):
+            outcome = await self._perform(held, stop)
+            moved = await self._commit(held, outcome)
+            await self._pass_on(held, outcome, moved)
+            return moved is not None and isinstance(outcome, Again)
 
     async def announce(self, held: Held, part: Cut) -> None:
         """Keep a part of what the attempt makes and queue what can be done with it already.
@@ -84,25 +92,22 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, *, alone: bool, seen: bool) -> Held | bool:
-        """Return the step as held or, if there is nothing to do for it now, whether it is on the ladder."""
-        worker = self._worker
-        ask = partial(_asked, step=step, worker=worker, alone=alone, seen=seen)
-        try:
-            known = self._store.waiting(step)
-            # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
-            job = known if known and not flow.awaits(known, step) else await self._store.find(step.job)
-            claimed, job = await change(self._store, job, ask)
-        except NoSuchJob:
-            log.warning("a message asks for a job that is not stored; dropped")
-            return False
+    async def _claim(self, step: Step, *, alone: bool, seen: bool) -> tuple[Claim, Job]:
+        """Return what became of asking for the step, and the job as it is stored now; raise NoSuchJob, Suspect."""
+        ask = partial(_asked, step=step, worker=self._worker, alone=alone, seen=seen)
+        known = self._store.claimable(step)
+        # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
+        job = known if known and not flow.awaits(known, step) else await self._store.find(step.job)
+        claimed, job = await change(self._store, job, ask)
+        if isinstance(claimed, Claimed | Crashed) and claimed.lost:
+            await self._store.remember([claimed.lost])
+        return claimed, job
+
+    async def _decline(self, step: Step, job: Job, claimed: Crashed | Busy | Early | Settled) -> bool:
+        """Do what a step that is not to be worked on now still needs; return whether it is on the ladder."""
         match claimed:
-            case Claimed(attempt=attempt, exhausted=exhausted, bare=bare, lost=lost):
-                await self._store.remember([lost] if lost else [])
-                return Held(job, step, attempt, exhausted, bare)
-            case Crashed(lost=lost, delay=delay):
+            case Crashed(delay=delay):
                 log.warning("its worker ended without a word; tried again in %s s", delay)
-                await self._store.remember([lost] if lost else [])
                 await self._post.later(step, job.lane, delay)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
@@ -111,7 +116,8 @@ class Executor:
                 log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
                 await self._post.later(step, job.lane, delay, look=True)
             case Settled():
-                await pass_on(self._store, self._post, Moved(job, job.outbox, flow.unposted(job, worker.window)))
+                unposted = flow.unposted(job, self._worker.window)
+                await pass_on(self._store, self._post, Moved(job, job.outbox, unposted))
                 return False
         return True
 
@@ -120,8 +126,8 @@ class Executor:
             for event in progress(held.job, held.step, fraction):
                 await self._post.event(event)
 
-        heard = Heard(tell, partial(self.announce, held))
-        return await perform(held, self._worker, self._store, heard, stop)
+        reports = Reports(tell, partial(self.announce, held))
+        return await perform(held, self._worker, self._store, reports, stop)
 
     async def _commit(self, held: Held, outcome: Outcome) -> Moved | None:
         step, attempt = held.step, held.attempt
@@ -172,8 +178,8 @@ class Executor:
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
             return
-        heard = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
-        await pass_on(self._store, self._post, moved, heard)
+        told = step_done(moved.job, held.step) if isinstance(outcome, Done) else ()
+        await pass_on(self._store, self._post, moved, told)
         match outcome:
             case Again(delay=delay):
                 await self._post.later(held.step, held.job.lane, delay)

@@ -20,11 +20,11 @@ from faststream.rabbit.schemas.queue import ClassicQueueArgs
 from shared.blobs import Blobs
 from shared.jobs.mongo import AWAY, MongoStore, connect
 from shared.mesh.appetite import Appetite
+from shared.mesh.connecting import CONNECT_SECONDS, with_heartbeat
+from shared.mesh.consumers import Consumers
 from shared.mesh.declare import declare
 from shared.mesh.decoding import read_what_can_be_read
-from shared.mesh.hands import Hands
 from shared.mesh.health import Health
-from shared.mesh.heartbeat import CONNECT_SECONDS, with_heartbeat
 from shared.mesh.limit import time_limit
 from shared.mesh.post import AmqpPost
 from shared.mesh.running import Running
@@ -111,7 +111,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     # A handler takes the message as it is: there is nothing for FastStream to inject or to convert.
     broker = RabbitBroker(url, timeout=CONNECT_SECONDS, graceful_timeout=settings.grace, logger=None, apply_types=False)
     settler = Settler(parts.stage, parts.worker, parts.post, AWAY)
-    hands = [_consume(broker, each, prefetch, settler) for each in subscriptions]
+    consumers = [_consume(broker, each, prefetch, settler) for each in subscriptions]
     _listen_to_control(broker, lambda order: _obey(order, parts, subscriptions))
     watchdog = Watchdog([each.queue for each in subscriptions], parts.post.count)
     ending = ExitStack()
@@ -122,17 +122,17 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
 
     async def started() -> None:
         gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
-        for each in hands:
+        for each in consumers:
             each.start(prefetch)
         watchdog.start()
         parts.health.starting = False
         log.info("ready", extra={"worker": parts.worker})
 
     async def drain() -> None:
-        # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it for ever.
+        # What keeps on reconnecting swallows its cancellation, and asyncio would wait for it forever.
         ending.enter_context(time_limit(2 * settings.grace + CLOSING_SECONDS))
         await watchdog.stop()
-        await asyncio.gather(*(each.stop() for each in hands))
+        await asyncio.gather(*(each.stop() for each in consumers))
         await parts.running.drain(settings.grace)
 
     async def stop() -> None:
@@ -145,7 +145,7 @@ def serve(parts: Parts, subscriptions: Sequence[Subscription], lifespan: Lifespa
     )
 
 
-def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> Hands:
+def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, settler: Settler) -> Consumers:
     subscriber = broker.subscriber(
         RabbitQueue(subscription.queue, declare=False),
         channel=Channel(prefetch_count=prefetch),
@@ -154,13 +154,13 @@ def _consume(broker: RabbitBroker, subscription: Subscription, prefetch: int, se
         decoder=_undecoded,
     )
 
-    hands = Hands(subscriber, subscription.appetite)
+    consumers = Consumers(subscriber, subscription.appetite)
 
     @subscriber
     async def settle(body: Any) -> None:
-        await settler.settle(body, lambda message: hands.take(message, subscription.handle))
+        await settler.settle(body, lambda message: consumers.take(message, subscription.handle))
 
-    return hands
+    return consumers
 
 
 async def _undecoded(message: RabbitMessage) -> AbstractIncomingMessage:

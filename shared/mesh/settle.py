@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 TRIES = "scribe-tries"
 """The header that counts how often a message itself (not its step) could not be handled."""
 
+CARRIED = ("priority", "message_id", "correlation_id", "reply_to")
+"""The properties that a message keeps on the ladder, as a dead letter and when that is replayed."""
+
 PAUSE_SECONDS = 2.0
 """How long a message that can go nowhere is held before it goes back to the broker."""
 
@@ -113,13 +116,7 @@ def subject(message: AbstractIncomingMessage) -> str:
 
 
 def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:
-    return {
-        "priority": message.priority,
-        "message_id": message.message_id,
-        "correlation_id": message.correlation_id,
-        "reply_to": message.reply_to,
-        "type": subject(message),
-    }
+    return {**{name: getattr(message, name) for name in CARRIED}, "type": subject(message)}
 
 
 def tries(message: AbstractIncomingMessage) -> int:

@@ -35,11 +35,11 @@ def stage_service(
     when another has been settled.
     """
     parts, appetite = Parts(stage, settings, blobs), appetite or Appetite()
-    subscription = Subscription(work_queue(stage).name, steps(parts, do, appetite, stand_in), appetite)
+    subscription = Subscription(work_queue(stage).name, step_handler(parts, do, appetite, stand_in), appetite)
     return serve(parts, [subscription], lifespan)
 
 
-def steps(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) -> Handle:
+def step_handler(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None = None) -> Handle:
     """Return the handler that runs the step a message asks for, after the run of it that goes on here, if one does."""
     settings = parts.settings
     rules = Rules(settings.attempts, settings.heartbeat_lost)

@@ -1,4 +1,4 @@
-"""How a place that models come from says no."""
+"""The failure of a place that models come from."""
 
 
 class SourceFailed(Exception):

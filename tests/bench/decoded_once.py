@@ -10,7 +10,7 @@ from unittest.mock import patch
 import av
 
 import services.diarizer.stage
-import services.downloader.sound
+import services.downloader.preparation
 import services.transcriber.audio
 from services.downloader.decode import decode
 from shared import pcm
@@ -82,7 +82,7 @@ def _timed(spent: dict[str, float], name: str) -> Iterator[None]:
         finally:
             calls.append(time.thread_time() - began)
 
-    with patch.object(services.downloader.sound, "decode", timed):
+    with patch.object(services.downloader.preparation, "decode", timed):
         yield
     (spent[name],) = calls
 

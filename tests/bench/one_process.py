@@ -14,7 +14,7 @@ from shared.mesh.appetite import Appetite
 from shared.mesh.health import Health
 from shared.mesh.post import AmqpPost
 from shared.mesh.serve import Parts, Subscription, serve
-from shared.mesh.stage import steps
+from shared.mesh.stage import step_handler
 from shared.settings import Settings, worker_name
 from shared.topology import ENDED_QUEUE, Lane, Stage, work_queue
 from tests.bench.noop_jobs import OUTPUTS, WorkedOff
@@ -68,7 +68,9 @@ class Mesh:
 
     def _stage(self, stage: Stage) -> FastStream:
         parts = self._parts(stage)
-        return serve(parts, [Subscription(work_queue(stage).name, steps(parts, self._worked_off.do, Appetite()))])
+        return serve(
+            parts, [Subscription(work_queue(stage).name, step_handler(parts, self._worked_off.do, Appetite()))]
+        )
 
     def _intake(self) -> FastStream:
         parts, window = self._parts(Stage.INTAKE), self._settings.window

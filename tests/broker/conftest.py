@@ -16,9 +16,9 @@ from faststream import FastStream
 from deploy.local.parts import LocalParts
 from shared.blobs import ObjectStore
 from shared.jobs.document import Job
-from shared.mesh import follow
+from shared.mesh import progress
 from shared.mesh.declare import declare
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.perform import Do
 from shared.mesh.post import Count
 from shared.mesh.serve import Parts
@@ -110,7 +110,7 @@ async def net(
 ) -> AsyncIterator[Net]:
     """Yield a mesh with empty queues and an empty database of its own, which tells every step's progress."""
     del logging_as_before
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)  # steps of tests are done at once
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", -1)  # steps of tests are done at once
     settings = Settings(
         amqp_url=parts.amqp_url,
         mongo_url=parts.mongo_url,

@@ -16,8 +16,8 @@ from shared.jobs.changes import Moved
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.jobs.store import change
-from shared.mesh.follow import pass_on
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import LOOK
 from shared.mesh.settle import TRIES
 from shared.mesh.stage import stage_service

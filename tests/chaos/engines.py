@@ -49,7 +49,7 @@ class Sound:
         return "sound"
 
     @property
-    def fits(self) -> int:
+    def per_whole(self) -> int:
         """All are whole."""
         return 1
 
@@ -58,7 +58,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Hearing:
+class StandInDecoder:
     """Says one segment of one word for each window, a batch after `seconds`, or does what the hotwords say."""
 
     seconds: float
@@ -86,7 +86,7 @@ class StandInWhisper:
     versions: Mapping[str, str] = {"stand-in": "1"}
 
     def __init__(self, seconds: float, idle: Callable[[], None]) -> None:
-        self._batcher = Batcher[Sound](Hearing(seconds), streams=1, width=2, idle=idle)
+        self._batcher = Batcher[Sound](StandInDecoder(seconds), streams=1, width=2, idle=idle)
 
     @property
     def free(self) -> int:
@@ -98,19 +98,19 @@ class StandInWhisper:
         del asked
         return "stand-in"
 
-    async def fit(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+    async def fit_hints(self, model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
         """Return the options as they are."""
         del model
         return options, ()
 
-    async def hear(self, model: str, speech: Samples) -> Language:
+    async def detect_language(self, model: str, speech: Samples) -> Language:
         """Return Hebrew."""
         del model, speech
         return Language("he", 1.0)
 
-    async def write_down(self, window: Window) -> tuple[Segment, ...]:
+    async def transcribe(self, window: Window) -> tuple[Segment, ...]:
         """Return what is said in the window."""
-        return await self._batcher.write_down(Sound(window))
+        return await self._batcher.decode(Sound(window))
 
 
 class StandInVoices:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import aio_pika
 
+from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.letters import SCAN, DeadLetters, Wanted
-from services.gateway.undertaker import Undertaker
 from shared.jobs.mongo import MongoStore, connect
 from shared.mesh.post import AmqpPost
 from shared.topology import Stage
@@ -34,19 +34,19 @@ async def replays(campaign: Campaign, size: "Size") -> Books:
         await campaign.blobs.put(key, recording)
         campaign.expected[key] = campaign.expected[first]
     async with AsyncExitStack() as opened:
-        undertakers = [await _undertaker(campaign, opened) for _ in range(size.faults)]
-        done = await asyncio.gather(*(each.replay(LATE, SCAN, dry_run=False) for each in undertakers))
+        offices = [await _office(campaign, opened) for _ in range(size.faults)]
+        done = await asyncio.gather(*(each.replay(LATE, SCAN, dry_run=False) for each in offices))
         books = await balance(load, 60 + size.jobs, ends=2)
-        second = await undertakers[0].replay(LATE, SCAN, dry_run=False)
+        second = await offices[0].replay(LATE, SCAN, dry_run=False)
     replayed = [each for some in done for each in some if each.said == "replayed"]
     if len(replayed) != size.jobs or second:
         books.miss(f"{len(replayed)} letters were replayed, not {size.jobs}, and {len(second)} a second time")
     return books
 
 
-async def _undertaker(campaign: Campaign, opened: AsyncExitStack) -> Undertaker:
+async def _office(campaign: Campaign, opened: AsyncExitStack) -> DeadLetterOffice:
     connection = await opened.enter_async_context(await aio_pika.connect_robust(campaign.broker.url))
     post = await opened.enter_async_context(AmqpPost(campaign.broker.url))
     client = connect(campaign.database.url)
     opened.callback(client.close)
-    return Undertaker(DeadLetters(connection), MongoStore(client, "scribe"), post, 4)
+    return DeadLetterOffice(DeadLetters(connection), MongoStore(client, "scribe"), post, 4)

@@ -166,11 +166,11 @@ async def test_a_step_that_waits_is_known_until_it_is_claimed(store: JobStore) -
     step = moved.steps[0]
     job = await store.insert(moved.job)
     await store.published(job.id, [1], [step], now())
-    known = store.waiting(step)
+    known = store.claimable(step)
     assert known == await store.find(job.id)
     claimed = await store.save(job, claim(job, step, "w", now(), RULES).job)
     assert claimed is not None
-    assert store.waiting(step) is None
+    assert store.claimable(step) is None
 
 
 async def test_what_was_committed_is_in_the_history_once(store: JobStore) -> None:

@@ -23,7 +23,7 @@ class Named:
 
     window: Window
     kind: Hashable = "usual"
-    fits: int = 1
+    per_whole: int = 1
 
     def whole(self) -> "Named | None":
         """Return a trimmed window as a whole one."""
@@ -78,4 +78,4 @@ class Held:
 async def asked(batcher: Batcher[Named], *windows: Named) -> list[tuple[Segment, ...] | BaseException]:
     """Return what becomes of windows that are asked for at once."""
     async with asyncio.timeout(60):
-        return await asyncio.gather(*map(batcher.write_down, windows), return_exceptions=True)
+        return await asyncio.gather(*map(batcher.decode, windows), return_exceptions=True)

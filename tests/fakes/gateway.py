@@ -56,7 +56,7 @@ class House:
             intake=self,
             listeners=self.listeners,
             tenants=Tenants({tenant: SecretStr(token) for tenant, token in tokens.items()}),
-            undertaker=None,  # type: ignore[arg-type]  # dead letters need a broker: their tests have one
+            dead_letters=None,  # type: ignore[arg-type]  # dead letters need a broker: their tests have one
             uploads=Places("SCRIBE_GATEWAY_UPLOADS", UPLOADS, UPLOADS),
             max_upload=max_upload,
         )

@@ -34,8 +34,8 @@ class MemoryStore:
             raise NoSuchJob(job)
         return self.jobs[job]
 
-    def waiting(self, step: Step) -> Job | None:
-        """Return the job if the step waits to be claimed."""
+    def claimable(self, step: Step) -> Job | None:
+        """Return the job if the step can be claimed."""
         record = self.jobs[step.job].record(step) if step.job in self.jobs else None
         return self.jobs[step.job] if record and record.state is StepState.QUEUED and not record.due else None
 

@@ -49,9 +49,9 @@ def parrot(heard: list[Samples] | None = None, text: str = "hello", windows: lis
     return SimpleNamespace(
         versions={"parrot": "1"},
         serving=lambda asked: asked or "parrot",
-        fit=fit,
-        hear=listen,
-        write_down=say,
+        fit_hints=fit,
+        detect_language=listen,
+        transcribe=say,
     )
 
 

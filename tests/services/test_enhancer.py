@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.enhancer.segments import paragraphs, spoken, talk_times
+from services.enhancer.segments import paragraphs, talk_times, with_speakers
 from services.enhancer.settings import EnhancerSettings
 from services.enhancer.speakers import Voices
 from services.enhancer.stage import enhance, plain
@@ -50,7 +50,7 @@ def turn(start: float, end: float, speaker: str) -> Turn:
 @given(turns=turns, said=words)
 def test_every_word_is_kept_once_in_order_and_each_segment_has_one_speaker(turns: list[Turn], said: list[Word]) -> None:
     """Cutting at speakers loses, repeats and moves no word."""
-    cut = list(spoken([segment(*said)], Voices(turns, 1.0)))
+    cut = list(with_speakers([segment(*said)], Voices(turns, 1.0)))
     assert [each.text for piece in cut for each in piece.words] == [each.text for each in said]
     assert all({each.speaker for each in piece.words} == {piece.speaker} for piece in cut)
     assert all(piece.text == "".join(each.text for each in piece.words).strip() for piece in cut)
@@ -87,7 +87,7 @@ def test_a_word_goes_to_the_most_overlap_or_the_nearest_within_reach(
 
 def test_a_segment_without_words_gets_its_speaker_as_a_whole() -> None:
     """A job that asked for no word times still learns who speaks."""
-    (found,) = spoken([Segment(start=0, end=4, text="שלום")], Voices([turn(0, 3, "A"), turn(3, 9, "B")], 1.0))
+    (found,) = with_speakers([Segment(start=0, end=4, text="שלום")], Voices([turn(0, 3, "A"), turn(3, 9, "B")], 1.0))
     assert (found.speaker, found.text) == ("A", "שלום")
 
 

@@ -12,9 +12,9 @@ from aiohttp import FormData
 from pydantic_core import from_json
 from pymongo.errors import ServerSelectionTimeoutError
 
+from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.letters import DeadLetters
 from services.gateway.submitter import NoReply, NotTaken
-from services.gateway.undertaker import Undertaker
 from shared.jobs.document import Job
 from shared.topology import SUBMIT_KEY
 from tests.fakes.gateway import House, gateway
@@ -114,7 +114,7 @@ async def test_dead_letters_wait_for_no_broker_that_is_away(house: House) -> Non
         async def channel(self, **_: Any) -> Any:
             raise RuntimeError("<Connection> closed")
 
-    undertaker = Undertaker(DeadLetters(Closed()), house.store, house.post, 4)  # type: ignore[arg-type]  # nothing else is asked of them
-    house.app.state.desk = replace(house.desk, undertaker=undertaker)
+    undertaker = DeadLetterOffice(DeadLetters(Closed()), house.store, house.post, 4)  # type: ignore[arg-type]  # nothing else is asked of them
+    house.app.state.desk = replace(house.desk, dead_letters=undertaker)
     async with house.http.get("/v1/dead") as answer:
         assert (answer.status, "GET /health says what" in await answer.text()) == (503, True)

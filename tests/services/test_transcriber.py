@@ -116,7 +116,7 @@ async def test_noise_gives_no_text(engine: WhisperEngine) -> None:
     """A window that holds no speech after all gives no segment."""
     noise = np.random.default_rng(0).normal(0, 0.05, 160_000).astype(np.float32)
     options = work(chunk(0, *SHORT)).job.options
-    assert await engine.write_down(Window(noise, "en", "base", options)) == ()
+    assert await engine.transcribe(Window(noise, "en", "base", options)) == ()
 
 
 async def test_a_set_stop_ends_the_decoding_before_the_next_batch(
@@ -155,7 +155,7 @@ async def test_a_model_that_is_not_served_is_refused_with_the_list_of_those_that
         await transcribe(work(chunk(0, *SHORT), model="someone/huge"), engine, blobs)
 
 
-async def test_two_streams_at_once_write_down_what_one_call_each_would(model_store: ModelStore) -> None:
+async def test_two_streams_at_once_transcribe_what_one_call_each_would(model_store: ModelStore) -> None:
     """Windows of four jobs on two streams give the words of each alone, and the model's seconds are counted.
 
     Not their probabilities to the last digit: sums over a batch are made in another order.
@@ -169,8 +169,8 @@ async def test_two_streams_at_once_write_down_what_one_call_each_would(model_sto
     pieces = [sound[int(at * 16_000) : int((at + 4) * 16_000)] for at in (6.5, 10.7, 14.4, 17.8)]
     windows = [Window(piece, "en", "tiny.en", options, job=str(job)) for job, piece in enumerate(pieces)]
     before = REGISTRY.get_sample_value("scribe_engine_seconds_total") or 0
-    together = await asyncio.gather(*map(both.write_down, windows))
-    alone = [await both.write_down(window) for window in windows]
+    together = await asyncio.gather(*map(both.transcribe, windows))
+    alone = [await both.transcribe(window) for window in windows]
     assert [_words(text) for text in together] == [_words(text) for text in alone]
     assert (REGISTRY.get_sample_value("scribe_engine_seconds_total") or 0) > before
 

@@ -84,7 +84,7 @@ async def test_a_batch_holds_more_windows_where_they_are_short() -> None:
     """Where two whole windows may share a call, four of half the length may; the next batch is expected to be alike."""
     decoder = Scripted()
     batcher = Batcher(decoder, 1, 2)
-    short = [Named(named(job).window, "trimmed", fits=2) for job in "abcde"]
+    short = [Named(named(job).window, "trimmed", per_whole=2) for job in "abcde"]
     assert await asked(batcher, *short) == [said(job) for job in "abcde"]
     assert decoder.batches == [["a", "b", "c", "d"], ["e"]]
     assert batcher.free == 4
@@ -110,7 +110,7 @@ async def test_windows_that_are_stopped_or_forgotten_while_they_wait_are_never_h
     decoder = Scripted(held)
     batcher = Batcher(decoder, 1, 1)
     windows = [named(job) for job in ("runs", "stopped", "forgotten", "waits")]
-    calls = [asyncio.create_task(batcher.write_down(window)) for window in windows]
+    calls = [asyncio.create_task(batcher.decode(window)) for window in windows]
     await held.running.wait()
     windows[1].window.stop.set()
     calls[2].cancel()
@@ -126,7 +126,7 @@ async def test_a_caller_that_goes_while_its_window_runs_harms_nobody() -> None:
     """The batch ends by itself and its other windows are answered."""
     held = Held()
     batcher = Batcher(Scripted(held), 1, 2)
-    goes, stays = (asyncio.create_task(batcher.write_down(named(job))) for job in "ab")
+    goes, stays = (asyncio.create_task(batcher.decode(named(job))) for job in "ab")
     await held.running.wait()
     goes.cancel()
     held.go.set()

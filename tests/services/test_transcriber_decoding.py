@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.doubt import LOOP_TOKENS, Doubt, doubt, loops
 from services.transcriber.layouts import Layout
 from services.transcriber.loading import Placement
@@ -57,10 +57,10 @@ def test_windows_of_several_jobs_are_written_down_as_each_would_be_by_itself(whi
     """Text, times and doubts are the same to the letter, whatever language and task the neighbours have."""
     asked: list[dict[str, Any]] = [{}, {"language": "de"}, {"task": "translate"}, {}, {"language": "de"}, {}]
     ready = pieces(whisper, *asked, slack=slack)
-    hearing = Hearing()
+    decoder = WhisperDecoder()
     kinds = [[each for each in ready if each.kind == kind] for kind in dict.fromkeys(each.kind for each in ready)]
-    batched = [text for alike in kinds for text in told(hearing.together(alike))]
-    assert batched == [told(hearing.together([each]))[0] for alike in kinds for each in alike]
+    batched = [text for alike in kinds for text in told(decoder.together(alike))]
+    assert batched == [told(decoder.together([each]))[0] for alike in kinds for each in alike]
     assert "New Jersey" in batched[3][0][0]
 
 
@@ -84,7 +84,7 @@ def test_on_a_gpu_the_times_of_a_windows_words_do_not_depend_on_its_neighbours_t
     gpu = copy(whisper)
     gpu.model = AsOnAGpu(whisper.model)
     ready = pieces(gpu, *({"language": {"e": "en", "d": "de"}[code]} for code in languages))
-    assert told(Hearing().together(ready)) == [told(Hearing().together([each]))[0] for each in ready]
+    assert told(WhisperDecoder().together(ready)) == [told(WhisperDecoder().together([each]))[0] for each in ready]
 
 
 def test_windows_with_hints_go_with_those_whose_hints_are_as_long(whisper: Any) -> None:
@@ -108,14 +108,14 @@ def test_a_trimmed_window_sees_its_speech_and_the_slack(whisper: Any, monkeypatc
     encode = Mock(wraps=whisper.encode)
     monkeypatch.setattr(whisper, "encode", encode)
     short, alike, _, _, _, long = pieces(whisper, *[{}] * 6, slack=5)
-    (text,) = Hearing().together([short])
+    (text,) = WhisperDecoder().together([short])
     assert encode.call_args.args[0].shape[-1] == 1000
     assert isinstance(text, tuple)
     assert "hello" in text[0].text.lower()
     assert short.kind == alike.kind != long.kind
     beside = Ready.of(replace(short.window, longest=long.window.seconds), whisper, 5)
     assert beside.kind == long.kind
-    assert (short.fits, long.fits) == (3, 2)
+    assert (short.per_whole, long.per_whole) == (3, 2)
     assert [seen(seconds, 5) for seconds in (0.1, 5.0, 5.1, 24.9, 29.0)] == [10, 10, 15, 30, 30]
     assert seen(2.0, FULL_SECONDS) == FULL_SECONDS
 
@@ -151,9 +151,9 @@ def test_a_text_in_doubt_is_kept_only_where_nothing_else_can_be_tried(
     monkeypatch.setattr("services.transcriber.doubt.LOG_PROBABILITY", 0.0)
     monkeypatch.setattr("services.transcriber.doubt.TRIMMED_LOG_PROBABILITY", 0.0)
     once, twice = pieces(whisper, {}, {"temperature": (0.0, 0.2)})
-    assert isinstance(Hearing().together([once])[0], tuple)
-    assert Hearing().together([twice]) == [Doubt("log-probability")]
-    assert Hearing().together(pieces(whisper, {}, slack=5)) == [Doubt("log-probability")]
+    assert isinstance(WhisperDecoder().together([once])[0], tuple)
+    assert WhisperDecoder().together([twice]) == [Doubt("log-probability")]
+    assert WhisperDecoder().together(pieces(whisper, {}, slack=5)) == [Doubt("log-probability")]
 
 
 def test_a_trimmed_text_is_believed_less() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from services.transcriber import fits
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.engine import WhisperEngine
 from services.transcriber.fits import Fits
 from services.transcriber.ready import FULL_SECONDS, Ready
@@ -94,12 +94,12 @@ async def test_an_engine_begins_with_what_fitted_when_it_ran_before(
 ) -> None:
     """Four windows do not fit, two do: the engine of the next start has room for two, without running out again."""
 
-    def hear(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
+    def hear(_: WhisperDecoder, batch: Sequence[Any]) -> list[tuple[()]]:
         if len(batch) > 2:
             raise MemoryError
         return [()] * len(batch)
 
-    monkeypatch.setattr(Hearing, "together", hear)
+    monkeypatch.setattr(WhisperDecoder, "together", hear)
     settings = TranscriberSettings(
         transcriber_model="tiny.en", transcriber_streams=1, transcriber_batch=4, cache=tmp_path
     )
@@ -108,7 +108,7 @@ async def test_an_engine_begins_with_what_fitted_when_it_ran_before(
     assert engine.free == 4
     window = Window(np.zeros(16_000, np.float32), "en", "tiny.en", new_job().job.options)
     ready = await asyncio.to_thread(Ready.of, window, engine._models.get("tiny.en"), FULL_SECONDS)
-    assert await asyncio.gather(*(engine._batcher.write_down(ready) for _ in range(4))) == [()] * 4
+    assert await asyncio.gather(*(engine._batcher.decode(ready) for _ in range(4))) == [()] * 4
     (file,) = (tmp_path / "layouts").iterdir()
     assert json.loads(file.read_text())["windows"] == 2
     after = WhisperEngine(settings, model_store)

@@ -12,7 +12,7 @@ import pytest
 
 from services.transcriber import layouts as module
 from services.transcriber.engine import WhisperEngine
-from services.transcriber.layouts import Layout, fastest, layouts, remembered
+from services.transcriber.layouts import Layout, cache_file, fastest, layouts
 from services.transcriber.loading import Placement
 from services.transcriber.settings import TranscriberSettings
 from shared.models import ModelStore
@@ -73,9 +73,9 @@ def test_whatever_a_layout_depends_on_has_a_file_of_its_own(tmp_path: Path, monk
     """Another model, compute type, width of a batch or number of cores is measured by itself."""
     monkeypatch.setattr(module, "cores", lambda: 2)
     asked = [("a/b", "int8", 2), ("c", "int8", 2), ("a/b", "float32", 2), ("a/b", "int8", 4)]
-    files = {remembered(tmp_path, *each) for each in asked}
+    files = {cache_file(tmp_path, *each) for each in asked}
     monkeypatch.setattr(module, "cores", lambda: 1)
-    assert len(files | {remembered(tmp_path, "a/b", "int8", 2)}) == 5
+    assert len(files | {cache_file(tmp_path, "a/b", "int8", 2)}) == 5
     assert {file.parent for file in files} == {tmp_path}
 
 

@@ -117,7 +117,7 @@ async def test_short_windows_that_do_not_fit_into_memory_are_halved_to_one() -> 
             raise MemoryError
 
     decoder, told = Scripted(fail), list[int]()
-    short = [Named(named(job).window, "trimmed", fits=2) for job in "abcd"]
+    short = [Named(named(job).window, "trimmed", per_whole=2) for job in "abcd"]
     assert await asked(Batcher(decoder, 1, 2, narrowed=told.append), *short) == [said(job) for job in "abcd"]
     assert [len(batch) for batch in decoder.batches] == [4, 2, 1, 1, 1, 1]
     assert told == [1, 1]

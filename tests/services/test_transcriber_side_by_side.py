@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from services.transcriber.decoding import Hearing
+from services.transcriber.decoding import WhisperDecoder
 from services.transcriber.engine import FRAME, REMEMBERED, WhisperEngine
 from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
@@ -42,7 +42,7 @@ class HeldLoad:
 @pytest.fixture(autouse=True)
 def _unheard(engine: WhisperEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the engine remember no language that another test made it hear."""
-    monkeypatch.setattr(engine, "_heard", OrderedDict())
+    monkeypatch.setattr(engine, "_detected", OrderedDict())
 
 
 @pytest.fixture
@@ -58,10 +58,10 @@ async def test_windows_are_written_down_while_another_model_loads(engine: Whispe
     """A window whose model made room waits for it; those of a model that is there do not wait with it."""
     sound = samples()[200_000:227_000].astype(np.float32) / np.float32(32768)
     options = work(chunk(0, *SHORT), temperature=0.0).job.options
-    waits = asyncio.create_task(engine.write_down(Window(sound, "en", "tiny.en", options)))
+    waits = asyncio.create_task(engine.transcribe(Window(sound, "en", "tiny.en", options)))
     try:
         await asyncio.to_thread(held.loading.wait, 60)
-        assert await asyncio.wait_for(engine.write_down(Window(sound, "en", "base", options)), 120)
+        assert await asyncio.wait_for(engine.transcribe(Window(sound, "en", "base", options)), 120)
         assert not waits.done()
     finally:
         held.arrived.set()
@@ -91,18 +91,18 @@ async def test_a_language_is_heard_while_every_stream_has_a_batch(
     """It does not wait for the batch that runs to end, let alone for the next, and knows its language as ever."""
     running, go = threading.Event(), threading.Event()
 
-    def hold(_: Hearing, batch: Sequence[Any]) -> list[tuple[()]]:
+    def hold(_: WhisperDecoder, batch: Sequence[Any]) -> list[tuple[()]]:
         running.set()
         go.wait(200)
         return [()] * len(batch)
 
-    monkeypatch.setattr(Hearing, "together", hold)
+    monkeypatch.setattr(WhisperDecoder, "together", hold)
     speech = samples().astype(np.float32) / np.float32(32768)
     window = Window(speech[:16_000], "en", "base", work(chunk(0, *SHORT)).job.options)
-    batch = asyncio.create_task(engine.write_down(window))
+    batch = asyncio.create_task(engine.transcribe(window))
     try:
         await asyncio.to_thread(running.wait, 60)
-        assert (await asyncio.wait_for(engine.hear("base", speech), 120)).code == "en"
+        assert (await asyncio.wait_for(engine.detect_language("base", speech), 120)).code == "en"
         assert not batch.done()
     finally:
         go.set()
@@ -121,7 +121,7 @@ async def test_both_pieces_of_a_minute_are_listened_to_at_once(
         return "", 0.0, told[len(piece)]
 
     monkeypatch.setattr(engine._models.get("base"), "detect_language", detect)
-    language = await engine.hear("base", np.zeros(FRAME * 3 // 2, np.float32))
+    language = await engine.detect_language("base", np.zeros(FRAME * 3 // 2, np.float32))
     assert (language.code, round(language.probability, 6)) == ("en", 0.6)
 
 
@@ -132,11 +132,11 @@ async def test_what_was_heard_once_is_not_listened_to_again(
     detect = Mock(return_value=("", 0.0, [("he", 0.9)]))
     monkeypatch.setattr(engine._models.get("base"), "detect_language", detect)
     recordings = [np.full(1_600, level / 1_000, np.float32) for level in range(REMEMBERED + 1)]
-    first = await engine.hear("base", recordings[0])
-    assert await engine.hear("base", recordings[0].copy()) == first
+    first = await engine.detect_language("base", recordings[0])
+    assert await engine.detect_language("base", recordings[0].copy()) == first
     assert detect.call_count == 1
     for speech in recordings:
-        await engine.hear("base", speech)
+        await engine.detect_language("base", speech)
     assert detect.call_count == len(recordings)
-    await engine.hear("base", recordings[0])
+    await engine.detect_language("base", recordings[0])
     assert detect.call_count == len(recordings) + 1

@@ -116,7 +116,7 @@ async def test_windows_that_were_decoded_again_are_told_with_their_place_and_the
         return (Segment(start=0.0, end=window.seconds, text="hello"),)
 
     engine = parrot()
-    engine.write_down = say
+    engine.transcribe = say
     spans = Span(start=12.5, end=14.2), Span(start=14.4, end=17.8), Span(start=17.9, end=21.5)
     text = await transcribe(work(chunk(0, *SHORT), chunk(1, *spans), part=1, language="en"), engine, blobs)
     assert text.redone == (
@@ -148,7 +148,7 @@ async def test_a_window_that_fails_fails_the_step_and_forgets_the_others(blobs: 
         return ()
 
     engine = parrot()
-    engine.write_down = fail
+    engine.transcribe = fail
     with pytest.raises(GiveUp, match="never"):
         await transcribe(work(chunk(0, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))), engine, blobs)
     assert forgotten.is_set()

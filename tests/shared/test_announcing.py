@@ -10,7 +10,7 @@ import pytest
 from services.gateway.views import view
 from shared.clock import now
 from shared.jobs.states import StepState
-from shared.mesh import follow
+from shared.mesh import progress
 from shared.mesh.outcomes import Stopped, TryLater
 from shared.mesh.work import Work
 from shared.topology import Happening, Stage
@@ -120,7 +120,7 @@ async def test_the_transcribers_progress_is_told_once_the_number_of_chunks_is_kn
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before that nobody knows what part of the whole a chunk is: a fraction told would have to be taken back."""
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)
+    monkeypatch.setattr(progress, "PROGRESS_SECONDS", -1)
     bench = Bench()
 
     async def do(work: Work) -> Output:

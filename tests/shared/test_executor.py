@@ -10,7 +10,7 @@ from shared.jobs.document import Job
 from shared.jobs.moves import cancel
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
-from shared.mesh import follow
+from shared.mesh import progress as module
 from shared.mesh.outcomes import Stopped
 from shared.mesh.run import Draining
 from shared.mesh.work import Work
@@ -199,7 +199,7 @@ async def test_a_claim_that_begins_with_a_document_out_of_date_is_decided_on_the
     bench = Bench()
     step, old = bench.first[0], bench.job
     await bench.run(step, usual, name="w2")
-    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    monkeypatch.setattr(bench.store, "claimable", lambda _: old)
     await bench.run(step, failing(AssertionError("must not run")))
     assert bench.job.steps[step.key].winner == 1
 
@@ -211,7 +211,7 @@ async def test_a_step_that_was_remembered_but_whose_job_is_no_longer_kept_is_dro
     bench = Bench()
     old = bench.job
     bench.store.jobs[bench.id] = old.model_copy(update={"revision": 7})
-    monkeypatch.setattr(bench.store, "waiting", lambda _: old)
+    monkeypatch.setattr(bench.store, "claimable", lambda _: old)
     monkeypatch.setattr(bench.store, "find", MemoryStore().find)
     await bench.run(bench.first[0], failing(AssertionError("must not run")))
     assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
@@ -228,12 +228,12 @@ async def test_a_committed_attempt_is_in_the_history_without_being_written_there
 
 async def test_progress_is_told_of_a_stage_that_goes_on_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over sooner is not told, though it be a whole stage."""
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", 3_600)  # this machine may be slow
+    monkeypatch.setattr(module, "PROGRESS_SECONDS", 3_600)  # this machine may be slow
     bench = Bench()
     await bench.run(bench.first[0], usual)
     await bench.run(bench.step(Stage.TRANSCRIBER, 0), usual)
     assert progress(bench) == []
-    monkeypatch.setattr(follow, "PROGRESS_SECONDS", -1)
+    monkeypatch.setattr(module, "PROGRESS_SECONDS", -1)
     for part in (1, 2):
         await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
     assert progress(bench) == [("transcriber", 2 / 3), ("transcriber", 1.0)]

@@ -19,7 +19,7 @@ def test_an_earlier_document_does_not_take_the_place_of_a_later_one() -> None:
     moved, kept = new_job(), Known()
     later = kept.keep(moved.job.model_copy(update={"revision": 3}))
     kept.keep(moved.job)
-    assert kept.waiting(moved.steps[0]) is later
+    assert kept.claimable(moved.steps[0]) is later
 
 
 def test_a_job_that_came_again_under_its_id_takes_the_place_of_the_first() -> None:
@@ -27,7 +27,7 @@ def test_a_job_that_came_again_under_its_id_takes_the_place_of_the_first() -> No
     moved, kept = new_job(), Known()
     kept.keep(moved.job.model_copy(update={"revision": 3}))
     second = kept.keep(moved.job.model_copy(update={"created": moved.job.created + timedelta(days=1)}))
-    assert kept.waiting(moved.steps[0]) is second
+    assert kept.claimable(moved.steps[0]) is second
 
 
 def test_a_save_that_would_be_refused_is_known_to_be_once() -> None:
@@ -55,7 +55,7 @@ def test_marks_of_steps_that_a_document_out_of_date_does_not_know_are_passed_ove
     moved, kept = new_job(), Known()
     kept.keep(moved.job)
     kept.published(moved.job.id, [1], [moved.steps[0], Step(moved.job.id, Stage.ENHANCER)], now())
-    document = kept.waiting(moved.steps[0])
+    document = kept.claimable(moved.steps[0])
     assert document is not None
     assert (document.outbox, document.steps.keys()) == ((), moved.job.steps.keys())
     assert document.steps[moved.steps[0].key].posted
@@ -67,7 +67,7 @@ def test_only_so_many_documents_are_remembered_and_no_long_ones(monkeypatch: pyt
     kept, jobs = Known(), [new_job() for _ in range(3)]
     for moved in jobs:
         kept.keep(moved.job)
-    assert [kept.waiting(moved.steps[0]) is None for moved in jobs] == [True, False, False]
+    assert [kept.claimable(moved.steps[0]) is None for moved in jobs] == [True, False, False]
     steps = {f"transcriber-{part}": StepRecord(queued=now()) for part in range(known.MOST_STEPS)}
     kept.keep(jobs[2].job.model_copy(update={"revision": 1, "steps": {**jobs[2].job.steps, **steps}}))
-    assert kept.waiting(jobs[2].steps[0]) is None
+    assert kept.claimable(jobs[2].steps[0]) is None

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.intake.stage import ID_LETTERS
+from shared import events
 from shared.clock import now
-from shared.events import LETTERS, completed, failed, rejected, told
+from shared.events import LETTERS, completed, failed, rejected
 from shared.jobs.document import Fact, Facts, Job
 from shared.jobs.rows import to_job, to_row
 from shared.languages import WHISPER_LANGUAGES
@@ -127,7 +128,7 @@ def test_segments_travel_in_events_under_four_kilobytes_and_none_is_lost(texts: 
     """However long the chunk, each of its events is small, and together they carry every segment in order."""
     segments = tuple(Segment(start=i, end=i + 1.0, text=text) for i, text in enumerate(texts))
     output = ChunkText(index=0, language="he", language_probability=1, segments=segments, model="m")
-    bodies = [body for _, body in told(output)]
+    bodies = [body for _, body in events.segments(output)]
     assert [row["text"] for body in bodies for row in body["segments"]] == texts
     assert all(len(_event(body)) < 4096 for body in bodies)
 

@@ -123,7 +123,7 @@ async def test_a_suspect_is_alone_also_for_a_worker_that_knows_an_older_document
     old = bench.job
     for worker, moment in (("w1", now()), ("w2", later)):
         await change(bench.store, bench.job, partial(claim, step=step, worker=worker, now=moment, rules=RULES))
-    bench.store.waiting = lambda _: old  # type: ignore[method-assign, assignment]  # a document out of date
+    bench.store.claimable = lambda _: old  # type: ignore[method-assign, assignment]  # a document out of date
     entered = list[bool]()
     executor = bench.executor(Stage.DOWNLOADER, usual, attempts=5)
     executor._quarantine = Noted(entered)

@@ -16,8 +16,8 @@ from shared.jobs.document import Job
 from shared.jobs.replay import replay
 from shared.jobs.states import TERMINAL, JobState, StepState
 from shared.jobs.step import Step
-from shared.mesh.follow import pass_on
 from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.pass_on import pass_on
 from shared.mesh.perform import Worker
 from shared.mesh.run import Executor
 from shared.mesh.work import Work

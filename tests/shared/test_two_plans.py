@@ -103,7 +103,7 @@ async def test_a_step_that_is_announced_is_done_where_an_older_document_says_tha
     bench = Bench()
     await bench.run(bench.first[0], announcing(TryLater("the source broke off"), ("a",)))
     old = bench.job.model_copy(update={"announced": None})
-    bench.store.waiting = lambda _: old  # type: ignore[method-assign, assignment]  # as another document is remembered
+    bench.store.claimable = lambda _: old  # type: ignore[method-assign, assignment]  # as another document is remembered
     await bench.run(bench.step(Stage.TRANSCRIBER), saying("first"))
     assert await texts(bench) == ["first"]
 

@@ -1,6 +1,6 @@
-"""How soon a dead connection is found out: the AMQP heartbeat, the same for every connection to the broker.
+"""How every connection to the broker is made: its AMQP heartbeat, by which a dead one is noticed, and its time limit.
 
-A network can die without a word: sockets stay open and carry nothing. RabbitMQ sends a heartbeat frame twice in the
+A network can die silently: sockets stay open and carry nothing. RabbitMQ sends a heartbeat frame twice in the
 time agreed on, and counts a peer as gone after two frames missed (https://www.rabbitmq.com/docs/heartbeats). aiormq
 waits for three times that, up to 213 s at its default of 60 s, in which a service takes no message and says nothing.
 """
@@ -11,9 +11,9 @@ import aiormq
 
 HEARTBEAT_SECONDS = 15
 CONNECT_SECONDS = 30.0
-"""How long a connection may take to be made: the far side may take it and then never speak."""
+"""How long making a connection may take: the other side may accept it and then never answer."""
 
-# aiormq looks at half the heartbeat's pace, so with one it has found out well within two heartbeats.
+# aiormq checks twice in each heartbeat: with a multiplier of one it notices within two heartbeats.
 aiormq.Connection.HEARTBEAT_GRACE_MULTIPLIER = 1
 
 

@@ -1,4 +1,4 @@
-"""The API's own description (OpenAPI): what a request's body may hold, taken from the message's schema itself."""
+"""The OpenAPI document: what a request's body may hold, taken from the schema of the message itself."""
 
 from typing import Any
 
@@ -103,7 +103,7 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 class Described(FastAPI):
-    """The application, its document completed with the schemas that the bodies refer to."""
+    """The application, whose OpenAPI document also has the schemas that the bodies refer to."""
 
     def openapi(self) -> dict[str, Any]:
         """Return the document."""

@@ -18,23 +18,24 @@ from shared.pcm import SAMPLE_BYTES, SLICE_BYTES, slice_key
 
 @dataclass(frozen=True)
 class Preparation:
-    """A recording called `name` between two files: `received` is filled by somebody else, `decoded` from it.
+    """Decodes `received`, which somebody else fills with the recording called `name`, into `decoded`, and finds speech.
 
-    `told` hears what fraction of it is decoded, `heard` what fraction is heard, `announcing` what is heard of it.
+    `decode_progress` and `hear_progress` take the fractions that are decoded and searched for speech; `announcing`
+    takes the speech that is found.
     """
 
     work: Work
     name: str
     received: Growing
     decoded: Growing
-    told: Callable[[float], None]
-    heard: Callable[[float], None]
+    decode_progress: Callable[[float], None]
+    hear_progress: Callable[[float], None]
     announcing: Announcing
 
     def decode(self, longest: float) -> Sound:
         """Write the sound of what is received to `decoded`; blocks. Raises GiveUp, Stopped and Abandoned."""
         try:
-            sound = decode(Reader(self.received), self.decoded, longest, self.work.check, self._decoded)
+            sound = decode(Reader(self.received), self.decoded, longest, self.work.check, self._tell_decoded)
         except GiveUp as unusable:
             raise GiveUp(f"{self.name}: {unusable.reason}") from unusable
         self.decoded.end()
@@ -45,7 +46,7 @@ class Preparation:
         runs: list[Run] = []
         for found in speech(Reader(self.decoded), self.work.job.options.vad.threshold):
             self.work.check()
-            self._heard(found.samples)
+            self._tell_heard(found.samples)
             self.announcing.hear(found)
             runs = found.runs
         return runs
@@ -70,9 +71,9 @@ class Preparation:
         self.received.abandon()
         self.decoded.abandon()
 
-    def _decoded(self, place: int) -> None:
-        self.told(self.received.share(place))
+    def _tell_decoded(self, place: int) -> None:
+        self.decode_progress(self.received.share(place))
 
-    def _heard(self, samples: int) -> None:
+    def _tell_heard(self, samples: int) -> None:
         # Before the last sample is decoded, nobody knows what part of the whole this is, and the share is none.
-        self.heard(self.decoded.share(samples * SAMPLE_BYTES))
+        self.hear_progress(self.decoded.share(samples * SAMPLE_BYTES))

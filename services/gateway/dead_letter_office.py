@@ -13,7 +13,7 @@ from shared.jobs.history import Entry, committed
 from shared.jobs.replay import replay
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
-from shared.mesh.follow import pass_on
+from shared.mesh.pass_on import pass_on
 from shared.mesh.post import AmqpPost
 from shared.messages import StepMessage
 from shared.topology import CANCEL_KEY, JOBS, SUBMIT_KEY
@@ -27,7 +27,7 @@ class NoSuchLetter(Exception):
 
 
 @dataclass(frozen=True)
-class Done:
+class Handled:
     """What was done about a letter, in words."""
 
     letter: Letter
@@ -35,8 +35,8 @@ class Done:
 
 
 @dataclass(frozen=True)
-class Undertaker:
-    """Acts on the letters that are meant, oldest first, and takes each only once the effect is safe."""
+class DeadLetterOffice:
+    """Acts on the wanted letters, oldest first; takes each out of its queue only once the effect is safe."""
 
     letters: DeadLetters
     store: JobStore
@@ -44,7 +44,7 @@ class Undertaker:
     window: int
 
     async def found(self, wanted: Wanted, limit: int) -> list[Letter]:
-        """Return the letters that are meant, and leave them."""
+        """Return the wanted letters, and leave them where they are."""
         async with self.letters.reading(wanted) as letters:
             return ordered(letters, limit)
 
@@ -55,29 +55,29 @@ class Undertaker:
             raise NoSuchLetter(name)
         return found[0]
 
-    async def replay(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Done]:
+    async def replay(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Handled]:
         """Try again what the letters were about, with the options of their jobs; a second time changes nothing."""
         async with self.letters.reading(wanted) as letters:
             chosen = ordered(letters, limit)
             if dry_run:
-                return [Done(letter, "would be replayed") for letter in chosen]
+                return [Handled(letter, "would be replayed") for letter in chosen]
             return [await self._replayed(letter) for letter in chosen]
 
-    async def drop(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Done]:
+    async def drop(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Handled]:
         """Take the letters out for good; their jobs stay as they are."""
         async with self.letters.reading(wanted) as letters:
             chosen = ordered(letters, limit)
             if dry_run:
-                return [Done(letter, "would be dropped") for letter in chosen]
+                return [Handled(letter, "would be dropped") for letter in chosen]
             for letter in chosen:
                 await letter.take()
-            return [Done(letter, "dropped") for letter in chosen]
+            return [Handled(letter, "dropped") for letter in chosen]
 
-    async def _replayed(self, letter: Letter) -> Done:
+    async def _replayed(self, letter: Letter) -> Handled:
         step = _step(letter)
         said = await (self._sent_again(letter) if step is None else self._step_again(step))
         await letter.take()
-        return Done(letter, said)
+        return Handled(letter, said)
 
     async def _sent_again(self, letter: Letter) -> str:
         await self.post.publish(JOBS.name, letter.subject, letter.message.body, **letter.properties)

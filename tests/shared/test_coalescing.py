@@ -1,11 +1,11 @@
-"""Writing together: fewer writes, and nobody goes on before its own is done."""
+"""Write coalescing: fewer writes, and nobody goes on before its own is done."""
 
 import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from shared.jobs.together import Together
+from shared.jobs.coalescing import Coalescer
 
 
 class Slow:
@@ -26,11 +26,11 @@ class Slow:
 async def test_what_comes_while_a_write_is_under_way_goes_with_the_next() -> None:
     """The first goes alone, at once; the others together; each returns with the write that carried it."""
     slow = Slow()
-    together = Together(slow.write)
-    first, *others = (asyncio.create_task(together.add(number)) for number in (1, 2, 3))
+    writes = Coalescer(slow.write)
+    first, *others = (asyncio.create_task(writes.add(number)) for number in (1, 2, 3))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    late = [asyncio.create_task(together.add(number)) for number in (4, 5)]
+    late = [asyncio.create_task(writes.add(number)) for number in (4, 5)]
     slow.back.release()
     await asyncio.gather(first, *others)
     assert not any(task.done() for task in late)
@@ -42,11 +42,11 @@ async def test_what_comes_while_a_write_is_under_way_goes_with_the_next() -> Non
 async def test_a_write_that_fails_is_told_to_those_it_carried_and_to_nobody_else() -> None:
     """Who waits for the next write has what was asked for."""
     slow = Slow()
-    together = Together(slow.write)
-    refused = asyncio.create_task(together.add(0))
+    writes = Coalescer(slow.write)
+    refused = asyncio.create_task(writes.add(0))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    written = asyncio.create_task(together.add(1))
+    written = asyncio.create_task(writes.add(1))
     for _ in range(2):
         slow.back.release()
     with pytest.raises(ConnectionError):
@@ -57,8 +57,8 @@ async def test_a_write_that_fails_is_told_to_those_it_carried_and_to_nobody_else
 async def test_one_who_waits_no_longer_takes_nothing_from_the_others() -> None:
     """A cancelled caller does not cancel the write that carries others, too."""
     slow = Slow()
-    together = Together(slow.write)
-    gone, stays = (asyncio.create_task(together.add(number)) for number in (1, 2))
+    writes = Coalescer(slow.write)
+    gone, stays = (asyncio.create_task(writes.add(number)) for number in (1, 2))
     await asyncio.sleep(0)
     gone.cancel()
     slow.back.release()

@@ -25,25 +25,25 @@ STOP_SECONDS = 5.0
 """As above, when the service is to end."""
 
 
-class Hands:
+class Consumers:
     """The consumers of one subscriber: its own first, one more whenever none is free and there is room."""
 
-    def __init__(self, consumer: RabbitSubscriber, appetite: Appetite) -> None:
-        self._consumer, self._appetite = consumer, appetite
+    def __init__(self, subscriber: RabbitSubscriber, appetite: Appetite) -> None:
+        self._subscriber, self._appetite = subscriber, appetite
         self._tags, self._busy = set[str](), set[str]()
         self._lock = asyncio.Lock()
-        self._raising = set[asyncio.Task[None]]()
+        self._starting = set[asyncio.Task[None]]()
 
     def start(self, prefetch: int) -> None:
         """Take over the subscriber's own consumer, and listen for room; raise RuntimeError if its prefetch is another.
 
         FastStream ignores a subscriber's prefetch where the queue was declared on another channel.
         """
-        channel = self._consumer._queue_obj.channel if self._consumer._queue_obj else None  # noqa: SLF001 - as below
+        channel = self._subscriber._queue_obj.channel if self._subscriber._queue_obj else None  # noqa: SLF001 - as below
         effective = getattr(channel, "_prefetch_count", None)
         if effective != prefetch:
-            raise RuntimeError(f"{self._consumer.queue.name} is consumed with prefetch {effective}, not {prefetch}")
-        tag, self._consumer._consumer_tag = self._consumer._consumer_tag, None  # noqa: SLF001 - FastStream shows it nowhere
+            raise RuntimeError(f"{self._subscriber.queue.name} is consumed with prefetch {effective}, not {prefetch}")
+        tag, self._subscriber._consumer_tag = self._subscriber._consumer_tag, None  # noqa: SLF001 - FastStream shows it nowhere
         self._tags = {tag} if tag else set()
         self._appetite.listen(self._changed)
         self._changed()  # the first message may have come already
@@ -53,8 +53,8 @@ class Hands:
         self._appetite.listen(lambda: None)
         tags, self._tags = self._tags, set()
         await asyncio.gather(*(self._cancel(tag, STOP_SECONDS) for tag in tags))
-        if self._raising:
-            await asyncio.wait(self._raising, timeout=STOP_SECONDS)
+        if self._starting:
+            await asyncio.wait(self._starting, timeout=STOP_SECONDS)
 
     async def take(self, message: AbstractIncomingMessage, handle: Handle) -> None:
         """Handle the message; the consumer that brought it goes, before the ack brings another, if it is not needed.
@@ -90,11 +90,11 @@ class Hands:
 
     def _changed(self) -> None:
         if self._room and not self._tags - self._busy:
-            task = asyncio.create_task(self._raise())
-            self._raising.add(task)
-            task.add_done_callback(self._raising.discard)
+            task = asyncio.create_task(self._start_one_more())
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
 
-    async def _raise(self) -> None:
+    async def _start_one_more(self) -> None:
         async with self._lock:
             if self._tags and not self._tags - self._busy and self._room:
                 tag = await self._consume()
@@ -105,19 +105,19 @@ class Hands:
 
     async def _consume(self) -> set[str]:
         """Start one more consumer and return its tag; nothing if the broker is away."""
-        queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
+        queue = self._subscriber._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
         if queue is None:
             return set()
         try:
             with lost_as_error():
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    return {await queue.consume(self._consumer.consume)}  # type: ignore[arg-type]  # as FastStream itself calls it
+                    return {await queue.consume(self._subscriber.consume)}  # type: ignore[arg-type]  # as FastStream itself calls it
         except LOST as away:
             log.warning("one more consumer of %s cannot be started: %r", queue.name, away)
             return set()
 
     async def _cancel(self, tag: str, seconds: float) -> None:
-        queue = self._consumer._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
+        queue = self._subscriber._queue_obj  # noqa: SLF001 - FastStream shows it nowhere
         if queue is None:
             return
         try:
