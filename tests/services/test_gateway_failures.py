@@ -114,7 +114,7 @@ async def test_dead_letters_wait_for_no_broker_that_is_away(house: House) -> Non
         async def channel(self, **_: Any) -> Any:
             raise RuntimeError("<Connection> closed")
 
-    undertaker = DeadLetterOffice(DeadLetters(Closed()), house.store, house.post, 4)  # type: ignore[arg-type]  # nothing else is asked of them
-    house.app.state.desk = replace(house.desk, dead_letters=undertaker)
+    office = DeadLetterOffice(DeadLetters(Closed()), house.store, house.post, 4)  # type: ignore[arg-type]  # nothing else is asked of them
+    house.app.state.desk = replace(house.desk, dead_letters=office)
     async with house.http.get("/v1/dead") as answer:
         assert (answer.status, "GET /health says what" in await answer.text()) == (503, True)
