@@ -3,6 +3,7 @@
 Unknown fields are refused by name, and nothing here grows without a limit.
 """
 
+from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -42,14 +43,23 @@ def check_http_url(url: str) -> str:
     try:
         # Read as what will ask it reads it, and its host as resolvers take it: labels that are too long are refused.
         parts = URL(url)
-        host = (parts.raw_host or "").encode("idna")
-    except ValueError:
+        host = _checked_host(parts.raw_host or "")
+    except (ValueError, IndexError):  # of brackets in odd places yarl raises the one or the other
         raise PydanticCustomError("url", "is no address that can be asked: look at its host and port") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise PydanticCustomError("url", "must be an http:// or https:// address with a host")
     if parts.user or parts.password:
         raise PydanticCustomError("url", "must not carry a user or password; send an Authorization header instead")
     return url
+
+
+def _checked_host(host: str) -> str:
+    """Return the host; raise ValueError for what no resolver takes, or was between brackets and is no IPv6 address."""
+    if ":" in host:
+        IPv6Address(host)
+    else:
+        host.encode("idna")
+    return host
 
 
 class Source(Asked):
