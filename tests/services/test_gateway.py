@@ -14,8 +14,8 @@ from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.document import Job, StepRecord
 from shared.jobs.states import JobState, StepState
-from shared.messages import SUBMIT_BYTES, Submit
-from shared.topology import Happening, Lane, Stage
+from shared.messages import SUBMIT_BYTES, Reply, Submit
+from shared.topology import SUBMIT_KEY, Happening, Lane, Stage
 from shared.transcript import Paragraph, Segment, Transcript
 from tests.fakes.gateway import House, gateway
 from tests.fakes.jobs import new_job
@@ -64,6 +64,21 @@ async def test_the_same_id_twice_is_one_job(house: House) -> None:
         async with house.http.post("/v1/jobs", json=asked) as answer:
             assert (answer.status, (await answer.json())["id"]) == (202, asked["id"])
     assert list(house.store.jobs) == [asked["id"]]
+
+
+async def test_intake_is_asked_for_an_id_as_jobs_are_stored(house: House) -> None:
+    """As a UUID may be spelt, it can be longer than a message's name may be."""
+    asked, stored = list[str](), str(uuid4())
+
+    class Telling:
+        async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+            assert key == SUBMIT_KEY
+            asked.append(message["id"])
+            return Reply(id=message["id"], state="accepted")
+
+    house.intake = Telling()
+    async with house.http.post("/v1/jobs", json={"id": "-" * 300 + stored.upper(), "source": SOURCE}) as answer:
+        assert (answer.status, asked) == (202, [stored])
 
 
 @pytest.mark.parametrize(
