@@ -35,7 +35,8 @@ Temperatures = Annotated[
 class Asked(BaseModel):
     """A frozen part of a job message that refuses fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2_000)
+    # What is refused may be secret, and what refuses it be logged and parked.
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2_000, hide_input_in_errors=True)
 
 
 def check_http_url(url: str) -> str:
