@@ -4,7 +4,7 @@ import traceback
 from datetime import datetime
 from uuid import NAMESPACE_OID, uuid5
 
-from shared.mesh.outcomes import Dead, legible
+from shared.mesh.outcomes import Dead
 from shared.mesh.perform import Held
 from shared.messages import Diagnosis
 
@@ -31,4 +31,4 @@ def given_up(held: Held, dead: Dead, worker: str, now: datetime) -> Diagnosis:
 
 
 def _traceback(failure: BaseException) -> str:
-    return legible("".join(traceback.format_exception(failure))[-LETTERS:])
+    return "".join(traceback.format_exception(failure))[-LETTERS:].encode(errors="replace").decode()

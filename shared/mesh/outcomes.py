@@ -4,16 +4,12 @@
 retried up the ladder, then parked.
 """
 
-import re
 from dataclasses import dataclass
 
 from shared.transcript import Output
 
 REASON_LETTERS = 500
 """Of a reason: the job document keeps it, and a dead letter's headers, of which the broker takes 128 KB."""
-
-CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""Letters that are orders to a terminal; tabs and line breaks are text."""
 
 
 class TryLater(Exception):
@@ -70,10 +66,5 @@ Outcome = Done | Again | Dead | Left
 
 
 def short(reason: str) -> str:
-    """Return the beginning of a reason, legible: whoever failed may have put anything in it."""
-    return legible(reason[:REASON_LETTERS])
-
-
-def legible(said: str) -> str:
-    """Return the text in letters that can be stored, and shown on a terminal without being obeyed by it."""
-    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", said).encode(errors="replace").decode()
+    """Return the beginning of a reason, in letters that can be stored: whoever failed may have put anything in it."""
+    return reason[:REASON_LETTERS].encode(errors="replace").decode()

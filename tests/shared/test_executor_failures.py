@@ -75,15 +75,6 @@ async def test_whatever_a_failure_says_its_reason_can_be_kept() -> None:
     assert max(len(each.encode()) for each in (why.reason, why.traceback or "", bench.job.error)) < 4_000
 
 
-async def test_no_reason_gives_orders_to_the_terminal_that_shows_it() -> None:
-    """A server may answer with the sequences that a terminal obeys; what is kept of them is text."""
-    bench = Bench()
-    await bench.run(bench.first[0], failing(GiveUp("answers 404 \x1b[2J\x9b2J\n\ttwice")))
-    why = bench.post.parked[0][1]
-    assert why.reason == "answers 404 \ufffd[2J\ufffd2J\n\ttwice"
-    assert "\x1b" not in f"{why.traceback}{bench.job.error}"
-
-
 async def test_a_database_that_goes_away_in_mid_step_is_no_failure_of_the_stage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
