@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import uuid_utils
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from shared.jobs.document import Fact, Job
@@ -90,11 +90,22 @@ class Reply(Message):
 
 
 class StepMessage(Message):
-    """A wake-up: do this step of this job, if it still needs doing."""
+    """A wake-up: do this step of this job, if it still needs doing.
+
+    Validated with a stage as its context, it is refused if it asks for a step of another.
+    """
 
     job: str = Field(max_length=36)
     stage: Stage
     part: int = Field(0, ge=0)
+
+    @field_validator("stage")
+    @classmethod
+    def _own(cls, stage: Stage, known: ValidationInfo) -> Stage:
+        if known.context not in (None, stage):
+            said = {"stage": str(stage), "own": str(known.context)}
+            raise PydanticCustomError("stage", "is {stage}, but came to the {own}'s queue", said)
+        return stage
 
     @classmethod
     def of(cls, step: Step) -> "StepMessage":

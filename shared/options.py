@@ -3,6 +3,7 @@
 Unknown fields are refused by name, and nothing here grows without a limit.
 """
 
+from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -34,7 +35,8 @@ Temperatures = Annotated[
 class Asked(BaseModel):
     """A frozen part of a job message that refuses fields it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2_000)
+    # What is refused may be secret, and what refuses it be logged and parked.
+    model_config = ConfigDict(frozen=True, extra="forbid", str_max_length=2_000, hide_input_in_errors=True)
 
 
 def check_http_url(url: str) -> str:
@@ -42,14 +44,23 @@ def check_http_url(url: str) -> str:
     try:
         # Read as what will ask it reads it, and its host as resolvers take it: labels that are too long are refused.
         parts = URL(url)
-        host = (parts.raw_host or "").encode("idna")
-    except ValueError:
+        host = _checked_host(parts.raw_host or "")
+    except (ValueError, IndexError):  # of brackets in odd places yarl raises the one or the other
         raise PydanticCustomError("url", "is no address that can be asked: look at its host and port") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise PydanticCustomError("url", "must be an http:// or https:// address with a host")
     if parts.user or parts.password:
         raise PydanticCustomError("url", "must not carry a user or password; send an Authorization header instead")
     return url
+
+
+def _checked_host(host: str) -> str:
+    """Return the host; raise ValueError for what no resolver takes, or was between brackets and is no IPv6 address."""
+    if ":" in host:
+        IPv6Address(host)
+    else:
+        host.encode("idna")
+    return host
 
 
 class Source(Asked):

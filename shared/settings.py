@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator
@@ -52,6 +53,18 @@ class Settings(BaseSettings):
     window: int = Field(4, ge=1, le=64)
     step_limit: float = Field(1_800.0, gt=0)
     grace: float = Field(30.0, gt=0)
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _is_whole(cls, url: str) -> str:
+        # Cut off at such a letter, the password is read as a port, and quoted by whoever finds that it is none.
+        try:
+            _ = urlsplit(url).port
+        except ValueError:
+            raise PydanticCustomError(
+                "url", "is no address: in a user or password, write /, ?, #, [, ] and @ as %2F, %3F, %23, %5B, %5D, %40"
+            ) from None
+        return url
 
     @field_validator("heartbeat_lost")
     @classmethod

@@ -24,7 +24,7 @@ def http_url(address: str, what: str) -> URL:
     would no longer hold.
     """
     try:
-        url, given = URL(check_http_url(address)), urlsplit(address)
+        given, url = urlsplit(address), URL(check_http_url(address))
     except PydanticCustomError as wrong:
         raise GiveUp(f"{what} ({line(shown_url(address))}) {wrong.message()}") from None
     except ValueError:

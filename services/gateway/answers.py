@@ -58,6 +58,7 @@ def described(statuses: dict[int, str], model: type[BaseModel] = Detail) -> Resp
 
 EVERYWHERE = {
     **described({401: "The token is missing or unknown."}),
+    **described({403: "A page of another site asks, and there are no tokens."}),
     **described({422: "What was asked is wrong: each wrong field by name."}, Wrong),
     **described({503: "Something that the gateway stands on does not answer; `detail` says what to do."}),
 }

@@ -44,10 +44,13 @@ def with_source(options: bytes, tenant: str, key: str) -> RawSubmit:
     return {**asked, "source": {"object": key}}
 
 
-def check(asked: RawSubmit) -> None:
-    """Raise Refused for what intake would reject, naming each wrong field as intake does."""
+def checked(asked: RawSubmit) -> RawSubmit:
+    """Return the message with its id as jobs are stored: a UUID has spellings too long for a message's name.
+
+    Raises Refused for what intake would reject, naming each wrong field as intake does.
+    """
     try:
-        Submit.model_validate(asked)
+        return {**asked, "id": Submit.model_validate(asked).id}
     except ValidationError as wrong:
         raise Refused(FieldError.named(wrong.errors(include_input=False, include_url=False))) from None
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from pydantic import ValidationError
 
-from services.gateway.letters import DeadLetters, Letter, Wanted, ordered
+from services.gateway.letters import DeadLetters, Letter, Wanted
 from shared import flow
 from shared.clock import now
 from shared.jobs.changes import Moved
@@ -45,8 +45,8 @@ class DeadLetterOffice:
 
     async def found(self, wanted: Wanted, limit: int) -> list[Letter]:
         """Return the wanted letters, and leave them where they are."""
-        async with self.letters.reading(wanted) as letters:
-            return ordered(letters, limit)
+        async with self.letters.reading(wanted, limit) as letters:
+            return letters
 
     async def one(self, name: str) -> Letter:
         """Return the letter of that name, and leave it; raise NoSuchLetter."""
@@ -57,21 +57,19 @@ class DeadLetterOffice:
 
     async def replay(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Handled]:
         """Try again what the letters were about, with the options of their jobs; a second time changes nothing."""
-        async with self.letters.reading(wanted) as letters:
-            chosen = ordered(letters, limit)
+        async with self.letters.reading(wanted, limit) as letters:
             if dry_run:
-                return [Handled(letter, "would be replayed") for letter in chosen]
-            return [await self._replayed(letter) for letter in chosen]
+                return [Handled(letter, "would be replayed") for letter in letters]
+            return [await self._replayed(letter) for letter in letters]
 
     async def drop(self, wanted: Wanted, limit: int, *, dry_run: bool) -> list[Handled]:
         """Take the letters out for good; their jobs stay as they are."""
-        async with self.letters.reading(wanted) as letters:
-            chosen = ordered(letters, limit)
+        async with self.letters.reading(wanted, limit) as letters:
             if dry_run:
-                return [Handled(letter, "would be dropped") for letter in chosen]
-            for letter in chosen:
+                return [Handled(letter, "would be dropped") for letter in letters]
+            for letter in letters:
                 await letter.take()
-            return [Handled(letter, "dropped") for letter in chosen]
+            return [Handled(letter, "dropped") for letter in letters]
 
     async def _replayed(self, letter: Letter) -> Handled:
         step = _step(letter)

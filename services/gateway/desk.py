@@ -8,7 +8,7 @@ from uuid import UUID
 import uuid_utils
 from fastapi import Request
 
-from services.gateway.asked import RawSubmit, Refused, check, message, safe_name, with_source
+from services.gateway.asked import RawSubmit, Refused, checked, message, safe_name, with_source
 from services.gateway.body import BadUpload, TooLarge, until_silent
 from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.listeners import Listeners
@@ -76,7 +76,7 @@ class Desk:
             raise BadUpload("file", "is empty: it has not a single byte")
         key = f"uploads/{tenant}/{uuid_utils.uuid7()}-{safe_name(upload.filename)}"
         # Options that came first are looked at before gigabytes are taken for nothing.
-        check(with_source(upload.options, tenant, key))
+        checked(with_source(upload.options, tenant, key))
         await self.blobs.put(key, led_by(first, pieces))
         return await self._uploaded(upload, tenant, key)
 
@@ -95,8 +95,7 @@ class Desk:
         return reply
 
     async def _submit(self, asked: RawSubmit) -> Reply:
-        check(asked)
-        reply = await self.intake.ask(SUBMIT_KEY, asked)
+        reply = await self.intake.ask(SUBMIT_KEY, checked(asked))
         if reply.state == Happening.REJECTED:
             raise Refused(reply.errors, reply.id)
         return reply

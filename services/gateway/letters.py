@@ -69,14 +69,17 @@ class DeadLetters:
         self._reading = asyncio.Lock()
 
     @asynccontextmanager
-    async def reading(self, wanted: Wanted) -> AsyncIterator[list[Letter]]:
-        """Give the letters that are meant, oldest first; what is not taken goes back where it was, in order."""
+    async def reading(self, wanted: Wanted, limit: int) -> AsyncIterator[list[Letter]]:
+        """Give the oldest letters that are meant, `limit` at the most; what is not taken goes back where it was.
+
+        Of each queue, oldest first, no more are held: a message that was no job's may be of any size.
+        """
         async with self._reading:
             # A channel of its own: closing it is what gives the letters back.
             with lost_as_error():
                 channel = await _opened(self._connection)
                 try:
-                    yield [letter async for letter in _letters(channel, wanted)]
+                    yield ordered([letter async for letter in _letters(channel, wanted, limit)], limit)
                 finally:
                     await channel.close()
 
@@ -88,16 +91,16 @@ async def _opened(connection: AbstractRobustConnection) -> AbstractRobustChannel
         raise ConnectionError(f"the connection to the broker is lost: {closed}") from closed
 
 
-async def _letters(channel: AbstractRobustChannel, wanted: Wanted) -> AsyncIterator[Letter]:
+async def _letters(channel: AbstractRobustChannel, wanted: Wanted, limit: int) -> AsyncIterator[Letter]:
     moment = now()
     for stage in (wanted.stage,) if wanted.stage else Stage:
         queue = await channel.declare_queue(dead_queue(stage).name, passive=True, robust=False)
-        for _ in range(SCAN):
-            message = await queue.get(fail=False)
-            if message is None:
-                break
+        looked_at, meant = 0, 0
+        while looked_at < SCAN and meant < limit and (message := await queue.get(fail=False)) is not None:
+            looked_at += 1
             letter = Letter(_diagnosis(stage, message), message)
             if wanted.fits(letter.why, moment):
+                meant += 1
                 yield letter
 
 

@@ -58,7 +58,7 @@ def step_handler(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None =
     executor = Executor(worker, parts.store, parts.post)
 
     async def handle(message: AbstractIncomingMessage) -> None:
-        step = StepMessage.model_validate_json(message.body).step()
+        step = StepMessage.model_validate_json(message.body, context=parts.stage).step()
 
         async def run(stop: threading.Event) -> bool:
             with appetite.taken(step, message.priority or 0):

@@ -2,15 +2,20 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 import pytest
 
+from services.gateway.letters import DeadLetters, Wanted
+from services.gateway.submitter import connect
+from shared.clock import now
 from shared.jobs.states import JobState
 from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
+from shared.messages import Diagnosis
 from shared.topology import JOBS, SUBMIT_KEY, Happening, Stage, dead_queue
 from shared.transcript import Output
 from tests.broker.conftest import Net
@@ -103,6 +108,18 @@ async def test_a_rejected_message_is_sent_again_as_it_came(net: Net, monkeypatch
         await rejected(net)
         (letter,) = await call(http, "GET", stage="intake")
         assert letter["message"].encode() == body
+
+
+async def test_no_more_letters_are_held_than_are_asked_for(net: Net) -> None:
+    """Ten thousand of a queue are looked at, and what was rejected as no job may be of any size."""
+    body = b"not ours"
+    for age in range(5):
+        why = Diagnosis(stage=Stage.INTAKE, reason="no job", worker="w", at=now() - timedelta(days=5 - age))
+        await net.parts.post.park(body, why)
+    connection = await connect(net.settings.amqp_url)
+    async with connection, DeadLetters(connection).reading(Wanted(reason="no job"), 2) as letters:
+        assert [(now() - letter.why.at).days for letter in letters] == [5, 4]
+        assert (await net.parts.post.count(dead_queue(Stage.INTAKE).name)).messages == 3
 
 
 async def test_a_dropped_letter_is_gone_and_its_job_stays(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,11 @@ import pytest
 from aiormq.abc import ChannelFrame
 from pamqp import commands, constants, frame
 
+from shared.jobs.step import Step
+from shared.mesh.work import Work
+from shared.messages import Diagnosis, StepMessage
 from shared.topology import JOBS, Lane, Stage, dead_queue, step_key
+from shared.transcript import Output
 from tests.broker.conftest import Net
 from tests.broker.test_steps import usual
 
@@ -37,6 +41,24 @@ async def test_a_message_whose_properties_cannot_be_read_is_parked(net: Net, fla
     await net.until(lambda event: event.job == job.id and event.body.get("fraction") == 1.0)
     assert letter.body == b"not ours"
     assert (await net.parts.post.count(dead_queue(Stage.DOWNLOADER).name)).messages == 0
+
+
+async def test_a_step_of_another_stage_is_parked_where_it_was_sent(net: Net) -> None:
+    """A stage does its own steps alone: what it made of another's would count as that one's output."""
+    done: list[Step] = []
+
+    async def do(work: Work) -> Output:
+        done.append(work.step)
+        return await usual(work)
+
+    await net.stages(do, Stage.ENHANCER)
+    job = await net.submit()
+    strayed = StepMessage.of(Step(job.id, Stage.DOWNLOADER)).model_dump_json()
+    await net.parts.post.publish(JOBS.name, step_key(Stage.ENHANCER), strayed)
+    letter = await net.dead_letter(Stage.ENHANCER)
+    assert (letter.body, done) == (strayed.encode(), [])
+    assert "stage: is downloader" in Diagnosis.read(letter.headers).reason
+    assert (await net.parts.store.find(job.id)).steps["downloader-0"].attempts == 0
 
 
 async def _published(url: str, flag: int, value: bytes) -> None:

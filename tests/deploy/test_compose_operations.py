@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from shared.settings import PREFIX, Settings
+from shared.topology import Stage
 from tests.deploy.test_compose import COMPOSE, OURS, REQUIRED, read, settings_of
 
 BLOCKS: dict[str, dict[str, Any]] = read(COMPOSE)["services"]
@@ -31,3 +32,8 @@ def test_a_container_is_made_anew_when_what_its_configs_say_changes() -> None:
 def test_no_containers_log_grows_without_end() -> None:
     """Docker's own default keeps everything, until the disk that database and broker share is full."""
     assert all({"max-size", "max-file"} <= {*block["logging"]["options"]} for block in BLOCKS.values())
+
+
+def test_a_forged_recording_takes_no_memory_of_other_containers() -> None:
+    """FFmpeg makes tables as long as a header says: the downloader alone ends of it, and counts the attempt."""
+    assert BLOCKS[Stage.DOWNLOADER]["mem_limit"] == "4g"

@@ -1,14 +1,15 @@
 """Which addresses the mesh may reach on somebody's behalf."""
 
+import asyncio
+import socket
+import threading
 from ipaddress import ip_network
 
 import pytest
-from aiohttp import ThreadedResolver
-from aiohttp.abc import ResolveResult
 from pydantic import ValidationError
 
 from services.downloader.settings import DownloaderSettings
-from shared.addresses import AddressGuard, GuardedResolver, PrivateAddress
+from shared.addresses import LOOKUPS, AddressGuard, GuardedResolver, PrivateAddress
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
@@ -57,6 +58,16 @@ LETTERS = [
 ]
 
 
+Found = tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[str, int] | tuple[str, int, int, int]]
+
+
+def found(address: str, port: int) -> Found:
+    """Return an address as the system's resolver gives it."""
+    if ":" in address:
+        return socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)
+
+
 @pytest.mark.parametrize(("address", "kind"), REFUSED.items())
 def test_an_address_that_is_not_public_is_refused(address: str, kind: str) -> None:
     """Every kind of private address is refused, also inside an IPv6 one; the message says which, of whom, and why."""
@@ -91,17 +102,34 @@ async def test_a_name_is_vetted_by_what_it_resolves_to(monkeypatch: pytest.Monke
     """One private address among a name's addresses refuses the name; what is returned is what was vetted."""
     known = {"good.test": ["8.8.8.8", "2606:4700::1111"], "bad.test": ["8.8.8.8", "10.0.0.1"]}
 
-    async def resolve(self: object, host: str, port: int, family: int) -> list[ResolveResult]:
-        del self
-        return [
-            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0) for each in known[host]
-        ]
-
-    monkeypatch.setattr(ThreadedResolver, "resolve", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [found(each, port) for each in known[host]])
     resolver = GuardedResolver(AddressGuard(()))
     assert [each["host"] for each in await resolver.resolve("good.test", 80)] == known["good.test"]
     with pytest.raises(PrivateAddress, match=r"address 10\.0\.0\.1 of host 'bad\.test' is private"):
         await resolver.resolve("bad.test", 80)
+
+
+async def test_names_that_nobody_answers_for_keep_no_other_from_being_resolved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are somebody's own, as many as there are webhooks; all others' are told meanwhile."""
+    answered = threading.Event()
+
+    def look_up(host: str, port: int, *_: object, **__: object) -> list[Found]:
+        if host == "slow.test":
+            answered.wait()
+        return [found("8.8.8.8", port)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    resolver = GuardedResolver(AddressGuard(()))
+    slow = [asyncio.create_task(resolver.resolve("slow.test", 80)) for _ in range(LOOKUPS - 1)]
+    try:
+        async with asyncio.timeout(5):
+            assert await resolver.resolve("quick.test", 80)
+    finally:
+        answered.set()
+    await asyncio.gather(*slow)
+    await resolver.close()
 
 
 def test_the_setting_is_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ async def test_a_server_that_cannot_be_reached_is_asked_later(tmp_path: Path, ur
     assert "s3cret" not in later.value.reason
 
 
-@pytest.mark.parametrize("host", ["example..org", "a" * 64 + ".org"])
+@pytest.mark.parametrize("host", ["example..org", "a" * 64 + ".org", "[v1.::1]"])
 async def test_a_host_that_can_be_no_name_is_given_up_on(tmp_path: Path, serve: Serve, host: str) -> None:
     """A redirect to it is no bug to be tried again; a job's own address is refused when it is submitted."""
     with pytest.raises(GiveUp, match=r"redirects to .* is no address that can be asked"):

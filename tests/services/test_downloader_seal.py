@@ -1,8 +1,10 @@
 """Sealing: what a job's source keeps to itself."""
 
+import re
+
 import pytest
 from cryptography.fernet import Fernet
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from services.downloader.settings import DownloaderSettings
 from shared.options import Source
@@ -25,6 +27,15 @@ def test_a_sealed_source_opens_whole_with_its_key_only() -> None:
     assert seal.open(token) == SOURCE
     with pytest.raises(WrongSealKey, match="SCRIBE_SEAL_KEY"):
         new_seal().open(token)
+
+
+def test_a_source_of_another_version_is_refused_without_being_told() -> None:
+    """The refusal is logged, parked and shown to whoever asks for the job: it says what is wrong, and no more."""
+    seal = new_seal()
+    older = Source.model_construct(url="ftp://host.test/a.wav?signature=s3cret", object="none", headers=SOURCE.headers)
+    with pytest.raises(ValidationError, match="must be an http:// or https:// address") as wrong:
+        seal.open(seal.seal(older))
+    assert not {"s3cret", "t0ken"} & set(re.findall(r"\w+", str(wrong.value)))
 
 
 def test_what_is_shown_of_a_source_has_no_secret() -> None:

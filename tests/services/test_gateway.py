@@ -8,15 +8,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from services.gateway.views import view
 from shared.clock import now
 from shared.jobs import moves
 from shared.jobs.document import Job, StepRecord
 from shared.jobs.states import JobState, StepState
-from shared.messages import SUBMIT_BYTES, Submit
-from shared.topology import Happening, Lane, Stage
+from shared.messages import SUBMIT_BYTES, Reply, Submit
+from shared.topology import SUBMIT_KEY, Happening, Lane, Stage
 from shared.transcript import Paragraph, Segment, Transcript
 from tests.fakes.gateway import House, gateway
 from tests.fakes.jobs import new_job
@@ -65,6 +65,38 @@ async def test_the_same_id_twice_is_one_job(house: House) -> None:
         async with house.http.post("/v1/jobs", json=asked) as answer:
             assert (answer.status, (await answer.json())["id"]) == (202, asked["id"])
     assert list(house.store.jobs) == [asked["id"]]
+
+
+PAGE = {"Sec-Fetch-Site": "cross-site", "Content-Type": "text/plain"}
+"""What a browser says of another site's page that posts without asking first."""
+
+
+async def test_without_tokens_no_page_of_another_site_is_obeyed(house: House, guarded: House) -> None:
+    """A developer's browser reaches the loopback; where there are tokens, no page has one."""
+    asked = to_json({"source": SOURCE})
+    for way in ("/v1/jobs", "/v1/dead/drop"):
+        async with house.http.post(way, data=asked, headers=PAGE) as answer:
+            assert (answer.status, "SCRIBE_GATEWAY_TOKENS" in await answer.text()) == (403, True)
+    assert not house.store.jobs
+    async with house.http.post("/v1/jobs", data=asked, headers={**PAGE, "Sec-Fetch-Site": "same-origin"}) as answer:
+        assert answer.status == 202
+    async with guarded.http.post("/v1/jobs", data=asked, headers={**PAGE, **ACME}) as answer:
+        assert answer.status == 202
+
+
+async def test_intake_is_asked_for_an_id_as_jobs_are_stored(house: House) -> None:
+    """As a UUID may be spelt, it can be longer than a message's name may be."""
+    asked, stored = list[str](), str(uuid4())
+
+    class Telling:
+        async def ask(self, key: str, message: dict[str, Any]) -> Reply:
+            assert key == SUBMIT_KEY
+            asked.append(message["id"])
+            return Reply(id=message["id"], state="accepted")
+
+    house.intake = Telling()
+    async with house.http.post("/v1/jobs", json={"id": "-" * 300 + stored.upper(), "source": SOURCE}) as answer:
+        assert (answer.status, asked) == (202, [stored])
 
 
 @pytest.mark.parametrize(

@@ -29,3 +29,14 @@ def test_every_wrong_variable_is_named_and_none_of_their_values_is_shown(monkeyp
         "SCRIBE_GRACE",
     ]
     assert "secret" not in str(ended.value)
+
+
+@pytest.mark.parametrize("letter", "/?#[")
+def test_a_brokers_password_that_cuts_its_address_off_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    """What stands before the letter would be told as a port that is no number; the refusal says how to write it."""
+    monkeypatch.setenv("SCRIBE_AMQP_URL", f"amqp://scribe:secret{letter}1@broker:5672/")
+    with pytest.raises(WrongSettings, match=r"SCRIBE_AMQP_URL: is no address: .* write /") as ended:
+        load(Settings)
+    assert "secret" not in str(ended.value)
