@@ -23,7 +23,7 @@ from shared.mesh.perform import Heard, Held, Worker, perform
 from shared.mesh.post import Post
 from shared.mesh.quarantine import Quarantine
 from shared.messages import StepMessage
-from shared.topology import LADDER
+from shared.topology import LADDER, rung_for
 from shared.transcript import Cut
 
 log = logging.getLogger(__name__)
@@ -164,7 +164,7 @@ class Executor:
             case Dead(reason=reason, output=output):
                 return moves.bury(job, step, attempt, reason, output, now(), window)
             case Again(reason=reason, delay=delay):
-                due = now() + timedelta(seconds=delay)
+                due = now() + timedelta(seconds=rung_for(delay).seconds)  # as long as its message will wait
                 return moves.release(job, step, attempt, reason, now(), due=due, spent=True)
             case Left():
                 return moves.release(job, step, attempt, "the worker was stopped", now(), due=None, spent=False)
