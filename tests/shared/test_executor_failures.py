@@ -12,7 +12,7 @@ import pytest
 from shared.clock import now
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
-from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.mesh.running import Running
 from shared.mesh.work import Work
 from shared.topology import LADDER, Happening, Stage, rung_for
@@ -148,6 +148,22 @@ async def test_a_message_that_joined_a_run_which_failed_costs_no_attempt() -> No
     await asyncio.gather(*(running.join(step, partial(executor.run, step)) for _ in range(2)))
     assert bench.job.steps[step.key].attempts == 1
     assert bench.post.delayed == [(step, 10)]
+
+
+@pytest.mark.parametrize("late", [ValueError("odd"), Stopped("asked to")], ids=["failed", "stopped"])
+async def test_an_attempt_that_was_taken_for_dead_leaves_the_ladder_alone(late: Exception) -> None:
+    """Another worker has sent the step up already: one message more would spend its attempts twice as fast."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def sleeps(work: Work) -> Output:
+        fall_silent(bench, work.step)
+        await bench.run(step, failing(AssertionError("must wait")), name="w2")
+        raise late
+
+    await bench.run(step, sleeps)
+    assert bench.post.delayed == [(step, 10)]
+    assert [entry.what for entry in await bench.store.history(bench.id)] == ["lost", "stale"]
 
 
 async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:
