@@ -50,7 +50,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Early:
-    """A message that was here before asks for a step that waits on the ladder, for `delay` seconds more."""
+    """Another message than the ladder's asks for a step that waits there, for `delay` seconds more."""
 
     job: Job
     delay: float
@@ -75,7 +75,7 @@ class Rules:
 
 
 def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, seen: bool = False) -> Claim:
-    """Return what becomes of `worker` asking for the step; `seen`: its message was here before."""
+    """Return what becomes of `worker` asking for the step; `seen`: its message does not say that the time has come."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.awaits(job, step):

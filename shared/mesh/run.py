@@ -53,7 +53,8 @@ class Executor:
     async def run(self, step: Step, stop: threading.Event, *, seen: bool = False) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again.
+        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again, or
+        not from the ladder: a step that waits there is not begun by it.
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
