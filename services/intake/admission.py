@@ -75,8 +75,9 @@ class Admission:
             room = await self._nobody_waits() and await self._has_room(job)
             state = JobState.ACCEPTED if room else JobState.WAITING
             self._nobody_waited = self._nobody_waited if room else -FRESH
-            self._running[job.tenant, job.lane] += room
-            return await self._store.insert(moves.opened(job.but(state=state), self._window).job)
+            stored = await self._store.insert(moves.opened(job.but(state=state), self._window).job)
+            self._running[job.tenant, job.lane] += room and stored.created == job.created  # the same again counts once
+            return stored
 
     async def on_end(self, message: AbstractIncomingMessage) -> None:
         """Take the event of a job's end off the count, without asking the database, and start whichever job is next."""

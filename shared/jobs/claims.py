@@ -51,7 +51,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Early:
-    """The message was delivered before, and its step must wait on the ladder for `delay` more seconds."""
+    """Another message than the ladder's asks for a step that must wait there for `delay` more seconds."""
 
     job: Job
     delay: float
@@ -76,7 +76,7 @@ class Rules:
 
 
 def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, seen: bool = False) -> Claim:
-    """Return the answer to a worker that asks for the step; `seen`: its message was delivered before."""
+    """Return the answer to a worker that asks for the step; `seen`: its message does not say that the time has come."""
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.awaits(job, step):

@@ -11,7 +11,7 @@ from shared.clock import now
 from shared.jobs import history, moves
 from shared.jobs.changes import Moved, Stale
 from shared.jobs.claims import Busy, Claim, Claimed, Crashed, Early, Settled, claim
-from shared.jobs.document import Job
+from shared.jobs.document import Job, StepRecord
 from shared.jobs.inline import inlined
 from shared.jobs.states import StepState
 from shared.jobs.step import Step
@@ -24,13 +24,16 @@ from shared.mesh.post import Post
 from shared.mesh.progress import progress, step_done
 from shared.mesh.quarantine import Quarantine
 from shared.messages import StepMessage
-from shared.topology import LADDER
+from shared.topology import LADDER, rung_for
 from shared.transcript import Cut
 
 log = logging.getLogger(__name__)
 
 COMMITTED = {Done: StepState.DONE, Dead: StepState.DEAD, Again: StepState.QUEUED, Left: StepState.QUEUED}
 """Where a step is once its attempt's outcome is in the document, though the answer to that write was lost."""
+
+STOPPED = "the worker was stopped"
+"""Why a step is queued again that its attempt left."""
 
 
 class Draining(Exception):
@@ -51,7 +54,8 @@ class Executor:
     async def run(self, step: Step, stop: threading.Event, *, seen: bool = False) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again.
+        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again, or
+        not from the ladder: a step that waits there is not begun by it.
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
@@ -147,8 +151,7 @@ class Executor:
     async def _stale(self, held: Held, outcome: Outcome, stale: Stale) -> Moved | None:
         """Discard what the attempt made, unless the document says that its outcome has been committed already."""
         job = await self._store.find(held.step.job)
-        record = job.steps[held.step.key]
-        if record.attempts == held.attempt and record.state is COMMITTED[type(outcome)]:
+        if _committed(job.steps[held.step.key], held, outcome):
             return Moved(job, job.outbox, flow.unposted(job, self._worker.window))
         # While chunks are announced, somebody may be about to read what this attempt has said of them.
         if job.announced is None or held.step.stage in flow.EARLY:
@@ -170,10 +173,10 @@ class Executor:
             case Dead(reason=reason, output=output):
                 return moves.bury(job, step, attempt, reason, output, now(), window)
             case Again(reason=reason, delay=delay):
-                due = now() + timedelta(seconds=delay)
+                due = now() + timedelta(seconds=rung_for(delay).seconds)  # as long as its message will wait
                 return moves.release(job, step, attempt, reason, now(), due=due, spent=True)
             case Left():
-                return moves.release(job, step, attempt, "the worker was stopped", now(), due=None, spent=False)
+                return moves.release(job, step, attempt, STOPPED, now(), due=None, spent=False)
 
     async def _pass_on(self, held: Held, outcome: Outcome, moved: Moved | None) -> None:
         if moved is None:
@@ -199,3 +202,13 @@ def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, seen: bool) -> 
     if isinstance(claimed, Claimed) and job.crashed(step) and not alone:
         raise Suspect
     return claimed
+
+
+def _committed(record: StepRecord, held: Held, outcome: Outcome) -> bool:
+    """Whether the record says of the attempt what its outcome says.
+
+    A step is also queued, with the same attempt, once another has taken this worker for dead.
+    """
+    reason = STOPPED if isinstance(outcome, Left) else getattr(outcome, "reason", None)
+    said = record.attempts, record.state, record.error
+    return said == (held.attempt, COMMITTED[type(outcome)], reason)

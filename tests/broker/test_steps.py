@@ -208,9 +208,9 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
     assert (await net.ended(job)).happening is Happening.COMPLETED
 
 
-@pytest.mark.parametrize("header", [LOOK, TRIES])
-async def test_a_message_that_was_here_before_leaves_a_step_on_the_ladder(net: Net, header: str) -> None:
-    """One that looks again, or could not be handled, costs no attempt, and waits beside the step's own message."""
+@pytest.mark.parametrize("headers", [{LOOK: 1}, {TRIES: 1}, {}], ids=["looks again", "not handled", "published twice"])
+async def test_only_its_own_message_takes_a_step_from_the_ladder(net: Net, headers: dict[str, int]) -> None:
+    """Any other one costs no attempt, and waits beside the step's own message."""
     ladder = retry_queue(LADDER[-1]).name
 
     async def not_now(work: Work) -> Output:
@@ -220,7 +220,7 @@ async def test_a_message_that_was_here_before_leaves_a_step_on_the_ladder(net: N
     job = await net.submit()
     await net.waiting(ladder, 1)
     body = StepMessage(job=job.id, stage=Stage.DOWNLOADER).model_dump_json()
-    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers={header: 1})
+    await net.parts.post.publish(JOBS.name, step_key(Stage.DOWNLOADER), body, headers=headers)
     await net.waiting(ladder, 2)
     assert (await net.parts.store.find(job.id)).steps["downloader-0"].attempts == 1
 

@@ -120,6 +120,28 @@ async def test_an_expired_job_is_forgotten_with_all_that_was_kept_of_it(kept: Ke
         await store.find(old.id)
 
 
+async def test_a_forgotten_job_leaves_its_id_and_its_key_to_another(kept: Kept) -> None:
+    """What was read of the first is written nowhere, and a key of its names the job that comes with it next."""
+    store, upkeep = kept
+    old = await stored(store, state=JobState.COMPLETED, idempotency_key="k")
+    await upkeep.forget(old)
+    await store.published(old.id, [1], [Step(old.id, Stage.DOWNLOADER)], now())
+    assert await store.save(old, old.but(settled=True)) is None
+    assert await store.insert(old) == old
+    await upkeep.forget(old)
+    second = new_job().job.but(idempotency_key="k")
+    assert await store.insert(second) == second
+
+
+async def test_a_job_that_has_moved_on_is_not_forgotten(kept: Kept) -> None:
+    """It was replayed after it had been looked at."""
+    store, upkeep = kept
+    old = await stored(store, state=JobState.COMPLETED)
+    again = await store.save(old, old.but(state=JobState.RUNNING))
+    await upkeep.forget(old)
+    assert await store.find(old.id) == again
+
+
 async def test_a_job_whose_upload_another_was_made_from_is_not_alone(kept: Kept) -> None:
     """The upload may go only with the last job that came from it."""
     store, upkeep = kept

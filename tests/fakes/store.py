@@ -41,8 +41,8 @@ class MemoryStore:
 
     async def save(self, before: Job, after: Job) -> Job | None:
         """Write what differs if nobody has written since `before` was read."""
-        stored = self.jobs[before.id]
-        if (stored.created, stored.revision) != (before.created, before.revision):
+        stored = self.jobs.get(before.id)
+        if stored is None or (stored.created, stored.revision) != (before.created, before.revision):
             return None
         changed = {key: record for key, record in after.steps.items() if record is not before.steps.get(key)}
         fresh = tuple(fact for fact in after.outbox if fact.sequence > before.sequence)
@@ -62,10 +62,12 @@ class MemoryStore:
 
     async def published(self, job: str, sequences: Iterable[int], steps: Iterable[Step], now: datetime) -> None:
         """Forget facts and mark steps that were published."""
-        told = set(sequences)
-        known = self.jobs[job]
+        told, keys = set(sequences), {step.key for step in steps}
+        known = self.jobs.get(job)
+        if known is None or not keys <= known.steps.keys():
+            return
         left = tuple(fact for fact in known.outbox if fact.sequence not in told)
-        marked = {step.key: known.steps[step.key].but(posted=now) for step in steps if step.key in known.steps}
+        marked = {key: known.steps[key].but(posted=now) for key in keys}
         self.jobs[job] = known.but(outbox=left, steps={**known.steps, **marked})
 
     async def put_output(self, step: Step, attempt: int, output: Output) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Collection
 from datetime import datetime
 
 from shared.jobs.document import Job
+from shared.jobs.rows import identity
 from shared.jobs.states import ADMITTED, TERMINAL, JobState
 from shared.jobs.upkeep import too_far
 from shared.topology import Lane
@@ -49,7 +50,9 @@ class MemoryUpkeep:
         """Delete all that is kept of the job."""
         self._store.made = {key: made for key, made in self._store.made.items() if key[0].job != job.id}
         self._store.entries = {name: each for name, each in self._store.entries.items() if each.job != job.id}
-        del self._store.jobs[job.id]
+        if self._store.jobs[job.id].revision == job.revision:
+            del self._store.jobs[job.id]
+            self._store.ids.pop(identity(job), None)
 
     async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
         """Make the worker the task's leader unless another is."""

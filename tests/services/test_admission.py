@@ -1,5 +1,6 @@
 """Admission: who may start is a matter of lanes, tenants and age, and nobody who waits is forgotten."""
 
+from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -54,6 +55,16 @@ async def test_what_there_is_no_room_for_waits_and_starts_when_another_ends() ->
     assert house.states(second) == [JobState.ACCEPTED]
     assert [(step.job, step.stage) for step in house.post.steps] == [(second.id, Stage.DOWNLOADER)]
     assert house.post.told() == [Happening.ACCEPTED]
+
+
+async def test_a_job_that_comes_again_takes_one_place() -> None:
+    """A publisher that was not told sends it once more: whoever comes behind it must not wait for that."""
+    house = House(2, 2)
+    first = await house.submit()
+    for seconds in range(1, 3):
+        await house.admission.insert(first.but(created=first.created + timedelta(seconds=seconds)))
+    second = await house.submit()
+    assert house.states(first, second) == [JobState.ACCEPTED, JobState.ACCEPTED]
 
 
 async def test_a_tenant_that_is_full_does_not_keep_others_waiting() -> None:

@@ -12,10 +12,10 @@ import pytest
 from shared.clock import now
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
-from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.mesh.running import Running
 from shared.mesh.work import Work
-from shared.topology import LADDER, Happening, Stage
+from shared.topology import LADDER, Happening, Stage, rung_for
 from shared.transcript import Output
 from tests.fakes.bench import Bench, failing, usual
 
@@ -128,13 +128,13 @@ async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt(
     """The broker took neither the message for the ladder nor the old one's ack: now it waits for what is left."""
     bench = Bench()
     step = bench.first[0]
-    await bench.run(step, failing(TryLater("busy", 900)))
+    await bench.run(step, failing(TryLater("busy", 300)))
     bench.post.delayed.clear()
     executor = bench.executor(step.stage, failing(AssertionError("must wait")))
     await executor.run(step, threading.Event(), seen=True)
     assert bench.post.looking == [step]
     ((waiting, delay),) = bench.post.delayed
-    assert (waiting, LADDER[0].seconds < delay <= 900) == (step, True)
+    assert (waiting, LADDER[0].seconds < delay <= 300) == (step, True)
     assert bench.job.steps[step.key].attempts == 1
     await bench.run(step, usual)
     assert bench.job.steps[step.key].state is StepState.DONE
@@ -150,12 +150,38 @@ async def test_a_message_that_joined_a_run_which_failed_costs_no_attempt() -> No
     assert bench.post.delayed == [(step, 10)]
 
 
+@pytest.mark.parametrize("late", [ValueError("odd"), Stopped("asked to")], ids=["failed", "stopped"])
+async def test_an_attempt_that_was_taken_for_dead_leaves_the_ladder_alone(late: Exception) -> None:
+    """Another worker has sent the step up already: one message more would spend its attempts twice as fast."""
+    bench = Bench()
+    step = bench.first[0]
+
+    async def sleeps(work: Work) -> Output:
+        fall_silent(bench, work.step)
+        await bench.run(step, failing(AssertionError("must wait")), name="w2")
+        raise late
+
+    await bench.run(step, sleeps)
+    assert bench.post.delayed == [(step, 10)]
+    assert [entry.what for entry in await bench.store.history(bench.id)] == ["lost", "stale"]
+
+
 async def test_a_stage_that_asks_for_later_gets_the_rung_that_waits_long_enough() -> None:
     """TryLater is a release: the step is queued again and its message waits on the ladder."""
     bench = Bench()
     await bench.run(bench.first[0], failing(TryLater("busy", 45)))
     assert bench.post.delayed == [(bench.first[0], 45)]
     assert bench.job.steps[bench.first[0].key].state is StepState.QUEUED
+
+
+async def test_a_step_is_due_when_its_rung_brings_its_message_back() -> None:
+    """A delay between two rungs waits on the longer one: nobody must take the message for lost before."""
+    bench = Bench()
+    step, before = bench.first[0], now()
+    await bench.run(step, failing(TryLater("the server asks for ten minutes", 600)))
+    due = bench.job.steps[step.key].due
+    assert due is not None
+    assert due - before >= timedelta(seconds=rung_for(600).seconds)
 
 
 async def test_an_optional_stage_that_gives_up_leaves_a_warning() -> None:
