@@ -87,7 +87,11 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [nested(METADATA_LEVELS), {"a.b": -(2**63), "": [{}, None, True, 0.5], "_id": "\0", "price in $": "$ref"}],
+    [
+        nested(METADATA_LEVELS),
+        {"a.b": -(2**63), "": [{}, None, True, 0.5], "_id": "\0", "price in $": "$ref"},
+        {"in milliseconds": 1_764_144_000_000, "most": 2**63 - 1},
+    ],
 )
 def test_metadata_that_a_document_can_hold_come_back_from_it(metadata: dict[str, Any]) -> None:
     """Any other JSON is the publisher's own, whatever its names are."""
