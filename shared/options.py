@@ -43,7 +43,7 @@ def check_http_url(url: str) -> str:
         # Read as what will ask it reads it, and its host as resolvers take it: labels that are too long are refused.
         parts = URL(url)
         host = (parts.raw_host or "").encode("idna")
-    except ValueError:
+    except (ValueError, IndexError):  # yarl raises the other one where no host stands behind a user in brackets
         raise PydanticCustomError("url", "is no address that can be asked: look at its host and port") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise PydanticCustomError("url", "must be an http:// or https:// address with a host")

@@ -59,6 +59,7 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"source": {"url": "https://me:secret@example.org/"}}, "source.url"),
         ({"source": {"url": "https://example.org:99999/a.mp3"}}, "source.url"),
         ({"source": {"url": "https://[::1/a.mp3"}}, "source.url"),
+        ({"source": {"url": "https://[me]@/a.mp3"}}, "source.url"),
         ({"source": {}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
