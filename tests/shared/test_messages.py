@@ -149,6 +149,14 @@ def test_the_event_of_an_end_stays_small_whatever_the_job_carries(letter: str) -
         assert (end[1].get("error") or end[1]["warnings"][0]) == letter * LETTERS
 
 
+def test_a_completed_job_is_told_with_the_same_fields_though_nothing_was_said() -> None:
+    """A silent recording has no language, and a consumer finds that out in the body rather than by a missing field."""
+    silent = Facts(duration=10.0, chunks=0, transcript="jobs/t/j/transcript.1.json", words=0, speakers=0)
+    _, body = completed(new_job().job.but(facts=silent))
+    assert (body["language"], body["language_probability"]) == (None, None)
+    assert body.keys() == {*Facts.model_fields, "warnings", "metadata"}
+
+
 @pytest.mark.parametrize("letter", ["w", "ש", "\x01"])
 def test_the_event_of_a_wrong_message_stays_small_and_names_the_first_fields(letter: str) -> None:
     """However many fields a publisher made up, and however long their names are."""
