@@ -53,7 +53,7 @@ def _weight(segment: Segment) -> int:
 def completed(job: Job) -> Told:
     """Return the event of a completed job: where its transcript lies and what it holds."""
     return Happening.COMPLETED, {
-        **job.facts.model_dump(exclude_none=True),
+        **job.facts.model_dump(),
         "warnings": _short(job.warnings),
         "metadata": job.options.metadata,
     }

@@ -12,8 +12,8 @@ METADATA_BYTES = 2 * 1024
 METADATA_LEVELS = 50
 """Of objects and lists inside each other: MongoDB takes 100, those of the document around them included."""
 
-WHOLE = range(-(2**63), 2**63)
-"""The whole numbers that BSON knows."""
+LEAST, MOST = -(2**63), 2**63 - 1
+"""The whole numbers that BSON knows. Those that it gives back are no plain ints, which a range would count up to."""
 
 
 def _checked(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def _wrong(value: Any, levels: int) -> Iterator[str]:
             yield from (wrong for each in value.values() for wrong in _wrong(each, levels - 1))
         case list():
             yield from (wrong for each in value for wrong in _wrong(each, levels - 1))
-        case int() if value not in WHOLE:
+        case int() if not LEAST <= value <= MOST:
             yield "has a whole number of more than 64 bits; send it as text"
         case float() if not isfinite(value):
             yield "has a number that JSON does not know"

@@ -125,6 +125,8 @@ class Track:
         self._pcm.write(samples)
 
     def _warnings(self) -> Iterator[str]:
+        if (streams := len(self._container.streams.audio)) > 1:
+            yield f"the recording has {streams} audio streams, of which only the first was heard"
         if self._damaged:
             yield f"{self._damaged} damaged pieces were left out, the first at {self._first_damaged:.1f} s"
         if self._ended is not None:

@@ -23,7 +23,7 @@ from shared.mesh.settle import NotYet, subject, tries
 from shared.messages import Cancel, Diagnosis, Event, FieldError, Reply, Submit
 from shared.options import Source
 from shared.seal import shown
-from shared.topology import CANCEL_KEY, ENDS, SUBMIT_KEY, Happening, Stage
+from shared.topology import CANCEL_KEY, ENDS, Happening, Stage
 
 log = logging.getLogger(__name__)
 
@@ -127,4 +127,4 @@ class Desk:
 
 def _tells_an_end(message: AbstractIncomingMessage) -> bool:
     """Whether the ladder has brought back, into this queue, an event from the queue of jobs' ends."""
-    return message.routing_key not in {SUBMIT_KEY, CANCEL_KEY} and subject(message).rpartition(".")[2] in ENDS
+    return subject(message).rpartition(".")[2] in ENDS

@@ -15,7 +15,7 @@ from shared.mesh.outcomes import short
 from shared.mesh.post import AmqpPost
 from shared.mesh.run import Draining
 from shared.messages import Diagnosis
-from shared.topology import LADDER, Rung, Stage
+from shared.topology import CANCEL_KEY, LADDER, SUBMIT_KEY, Rung, Stage
 
 log = logging.getLogger(__name__)
 
@@ -111,8 +111,12 @@ class Settler:
 
 
 def subject(message: AbstractIncomingMessage) -> str:
-    """Return what the message is about: its first routing key, which the ladder keeps in the type property."""
-    return message.type or message.routing_key or ""
+    """Return what the message is about: its first routing key, which the ladder keeps in the type property.
+
+    The type of a message that comes straight from its publisher may say anything.
+    """
+    key = message.routing_key or ""
+    return key if key in {SUBMIT_KEY, CANCEL_KEY} else message.type or key
 
 
 def _carried(message: AbstractIncomingMessage) -> dict[str, Any]:

@@ -53,6 +53,20 @@ def test_the_sound_of_a_video_keeps_its_place() -> None:
     assert np.array_equal(heard[2 * RATE :][: 5 * RATE], samples()[SPOKEN][: 5 * RATE])
 
 
+def test_audio_streams_that_are_not_heard_are_told() -> None:
+    """A microphone of its own in a second stream would be missed without a word."""
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as container:
+        streams = [container.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in range(2)]
+        for stream, part in zip(streams, (samples()[SPOKEN], np.zeros(RATE, np.int16)), strict=True):
+            frame = av.AudioFrame.from_ndarray(part[None], "s16", "mono")
+            frame.sample_rate = RATE
+            container.mux(stream.encode(frame))
+    sound, heard = decoded(file.getvalue())
+    assert sound.warnings == ("the recording has 2 audio streams, of which only the first was heard",)
+    assert np.array_equal(heard, samples()[SPOKEN])
+
+
 def test_a_gap_becomes_silence() -> None:
     """What follows missing sound keeps its time."""
     _, heard = decoded(recorded("matroska", "pcm_s16le", gap=3))

@@ -190,6 +190,17 @@ async def test_a_cancel_that_came_before_its_job_is_tried_again(take: Callable[.
         await take({"id": said["id"], "tenant": tenant}, routing_key=CANCEL_KEY)
 
 
+async def test_the_routing_key_says_what_a_message_is_whatever_its_type(
+    take: Callable[..., Any], store: MemoryStore
+) -> None:
+    """The type property is the publisher's own: many clients put the name of their message class there."""
+    said = submit()
+    await take(said, type=CANCEL_KEY)
+    assert store.jobs[said["id"]].state is JobState.ACCEPTED
+    await take({"id": said["id"], "tenant": "acme"}, routing_key=CANCEL_KEY, type="StopTranscription")
+    assert store.jobs[said["id"]].state is JobState.CANCELLED
+
+
 async def test_a_cancel_that_waited_on_the_ladder_is_still_a_cancel(
     take: Callable[..., Any], store: MemoryStore
 ) -> None:

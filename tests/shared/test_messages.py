@@ -63,6 +63,7 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"source": {"url": "https://][@"}}, "source.url"),
         ({"source": {"url": "https://[-1|: :]/a.mp3"}}, "source.url"),
         ({"source": {"url": "https://[v1.::1]/a.mp3"}}, "source.url"),
+        ({"source": {"url": "https://[me]@/a.mp3"}}, "source.url"),
         ({"source": {}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
@@ -91,7 +92,11 @@ def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
 
 @pytest.mark.parametrize(
     "metadata",
-    [nested(METADATA_LEVELS), {"a.b": -(2**63), "": [{}, None, True, 0.5], "_id": "\0", "price in $": "$ref"}],
+    [
+        nested(METADATA_LEVELS),
+        {"a.b": -(2**63), "": [{}, None, True, 0.5], "_id": "\0", "price in $": "$ref"},
+        {"in milliseconds": 1_764_144_000_000, "most": 2**63 - 1},
+    ],
 )
 def test_metadata_that_a_document_can_hold_come_back_from_it(metadata: dict[str, Any]) -> None:
     """Any other JSON is the publisher's own, whatever its names are."""
@@ -146,6 +151,14 @@ def test_the_event_of_an_end_stays_small_whatever_the_job_carries(letter: str) -
     for end in (completed(job), failed(job)):
         assert len(_event(end[1], job)) < 4096
         assert (end[1].get("error") or end[1]["warnings"][0]) == letter * LETTERS
+
+
+def test_a_completed_job_is_told_with_the_same_fields_though_nothing_was_said() -> None:
+    """A silent recording has no language, and a consumer finds that out in the body rather than by a missing field."""
+    silent = Facts(duration=10.0, chunks=0, transcript="jobs/t/j/transcript.1.json", words=0, speakers=0)
+    _, body = completed(new_job().job.but(facts=silent))
+    assert (body["language"], body["language_probability"]) == (None, None)
+    assert body.keys() == {*Facts.model_fields, "warnings", "metadata"}
 
 
 @pytest.mark.parametrize("letter", ["w", "ש", "\x01"])
