@@ -8,7 +8,7 @@ from pysubs2 import SSAEvent, SSAFile
 
 from shared.cues import cues
 from shared.directions import directed
-from shared.transcript import Segment, Transcript
+from shared.transcript import Paragraph, Segment, Transcript
 
 SHORTEST = 833
 """Milliseconds that a cue is shown for, if no other comes before: five sixths of a second, as Netflix's guidelines say.
@@ -33,11 +33,7 @@ def to_vtt(transcript: Transcript) -> str:
 
 def to_txt(transcript: Transcript) -> str:
     """Return a line a paragraph: when it starts, who speaks, what is said."""
-    lines = (
-        directed(f"[{_clock(each.start)}] {_called(each.speaker)}{each.text}", each.text, transcript.language)
-        for each in transcript.paragraphs
-    )
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{_line(each, transcript.language)}\n" for each in transcript.paragraphs)
 
 
 def _render(transcript: Transcript, form: str, lead: Lead, shown: Shown) -> str:
@@ -57,9 +53,14 @@ def _render(transcript: Transcript, form: str, lead: Lead, shown: Shown) -> str:
 
 def _lengthen(file: SSAFile) -> None:
     """Show no cue for less than a moment, up to the next one at the most; to a player one of no length is none."""
-    following = [*(each.start for each in file[1:]), math.inf]
+    following = [*(each.start for each in file), math.inf][1:]
     for cue, next_start in zip(file, following, strict=True):
         cue.end = int(max(cue.end, cue.start + 1, min(cue.start + SHORTEST, next_start)))
+
+
+def _line(paragraph: Paragraph, language: str | None) -> str:
+    said = " ".join(paragraph.text.split())  # a model may write a line break
+    return directed(f"[{_clock(paragraph.start)}] {_called(paragraph.speaker)}{said}", said, language)
 
 
 def _called(speaker: str | None) -> str:

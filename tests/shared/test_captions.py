@@ -187,6 +187,20 @@ def test_a_backslash_is_only_a_letter(render: Callable[[Transcript], str]) -> No
     assert r"C:\new\Hebrew\\host" in render(transcript(spoken(r"C:\new\Hebrew\\host")))
 
 
+@pytest.mark.parametrize(("render", "empty"), [(to_srt, ""), (to_vtt, "WEBVTT\n\n"), (to_txt, "")])
+def test_a_recording_without_speech_has_captions_without_cues(render: Callable[[Transcript], str], empty: str) -> None:
+    """Nothing was said, which is no failure."""
+    assert render(transcript()) == empty
+
+
+def test_a_line_break_that_a_model_wrote_is_a_space() -> None:
+    """A paragraph is one line, and a cue has no empty one, at which it would end."""
+    word = Word(start=0, end=1, text=" one\n\ntwo", probability=1.0)
+    made = transcript(Segment(start=0, end=1, text="one\n\ntwo", words=(word,)))
+    assert to_txt(made) == "[00:00:00] one two\n"
+    assert to_vtt(made).endswith("\none two\n\n")
+
+
 def test_plain_text_has_a_line_a_paragraph_with_time_and_speaker() -> None:
     """Hours, minutes and seconds of the start, then who, then what."""
     assert to_txt(transcript(spoken("hello there", 3_725.9))) == "[01:02:05] SPEAKER_00: hello there\n"
