@@ -1,6 +1,8 @@
 """Captions: what was said, in cues that can be read, in forms that other programs take."""
 
+import re
 from collections.abc import Callable
+from itertools import accumulate, pairwise
 
 import pysubs2
 import pytest
@@ -126,6 +128,43 @@ def test_each_line_of_a_cue_has_the_direction_of_the_whole(second: str, line: st
     said = f"המכשיר החדש של החברה יעלה בארץ כנראה עד {second}"
     (cue,) = pysubs2.SSAFile.from_string(to_vtt(transcript(spoken(said))), "vtt")
     assert cue.plaintext.split("\n")[1] == line
+
+
+PIECES = [
+    " שלום",
+    " שָׁלוֹם",
+    ' צה"ל',
+    " iPhone",
+    " 3.5",
+    "語",
+    "ที่",
+    "你好。",
+    " 👨\u200d👩\u200d👧",
+    " a\nb",
+    " " + "x" * 60,
+    " مرحبا",
+]
+
+
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.integers(0, 2_000), st.sampled_from("AB")), max_size=60))
+def test_captions_of_any_scripts_keep_every_letter_in_lines_and_times_that_players_take(
+    said: list[tuple[str, int, str]],
+) -> None:
+    """Cues are in order, none beside the next but by the moment that each is shown for, and no line is too long."""
+    ends = list(accumulate((length for _, length, _ in said), initial=0))
+    made = transcript(
+        *(
+            Segment(start=start / 1000, end=end / 1000, text=text.strip(), words=(word,), speaker=speaker)
+            for (text, _, speaker), (start, end) in zip(said, pairwise(ends), strict=True)
+            for word in [Word(start=start / 1000, end=end / 1000, text=text, probability=1.0)]
+        )
+    )
+    cues = list(pysubs2.SSAFile.from_string(to_vtt(made), "vtt"))
+    shown = "".join(cue.plaintext for cue in cues)
+    assert re.sub(r"[\s\u200f]", "", shown) == re.sub(r"\s", "", "".join(text for text, *_ in said))
+    assert all(columns(line) <= LINE for cue in cues for line in cue.plaintext.split("\n"))
+    assert all(0 < cue.end - cue.start <= CUE_SECONDS * 1000 for cue in cues)
+    assert all(cue.end <= following.start + 1 for cue, following in pairwise(cues))
 
 
 def test_a_speaker_is_named_where_it_changes() -> None:
