@@ -1,4 +1,6 @@
-"""What the mesh knows of languages: those that Whisper has a token for, and how their scripts end a sentence."""
+"""What the mesh knows of languages: those that Whisper has a token for, and how their scripts part sentences."""
+
+from collections.abc import Iterable
 
 WHISPER_LANGUAGES = frozenset(
     [
@@ -109,9 +111,24 @@ WHISPER_LANGUAGES = frozenset(
 SENTENCE_ENDS = tuple(".?!…。？！؟۔।॥։׃።፧။។༎།")  # noqa: RUF001 - other scripts' full stops are what is meant
 """Also those of Arabic, Urdu, the scripts of India, Armenian, Hebrew, Amharic, Burmese, Khmer and Tibetan."""
 
-CLOSERS = "\"'”’»)]"  # noqa: RUF001 - typographic quotes are what is meant
+CLOSERS = "\"'”’“»«)]」』）】》〉״"  # noqa: RUF001 - quotes and brackets of all scripts are what is meant
+"""Also those of German, Chinese and Japanese, and the gershayim that Hebrew closes a quote with."""
 
 
 def ends_sentence(text: str) -> bool:
     """Whether a sentence ends with the text, closing quotes and brackets aside."""
     return text.rstrip().rstrip(CLOSERS).endswith(SENTENCE_ENDS)
+
+
+def joined(texts: Iterable[str]) -> str:
+    """Return sentences as one text, a space between two unless both are Chinese or Japanese, which have none."""
+    whole = ""
+    for text in filter(None, texts):
+        apart = whole and not (_ideographic(whole[-1]) and _ideographic(text[0]))
+        whole += f" {text}" if apart else text
+    return whole
+
+
+def _ideographic(letter: str) -> bool:
+    """Whether it is Chinese or Japanese: Unicode's blocks from CJK radicals to ideographs, and of full width."""
+    return "\u2e80" <= letter <= "\u9fff" or "\uf900" <= letter <= "\ufaff" or "\uff01" <= letter <= "\uff9f"

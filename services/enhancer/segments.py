@@ -5,7 +5,7 @@ from itertools import groupby
 
 from services.enhancer.settings import EnhancerSettings
 from services.enhancer.speakers import Voices
-from shared.languages import ends_sentence
+from shared.languages import ends_sentence, joined
 from shared.transcript import Paragraph, Segment, Speaker, Turn, Word
 
 
@@ -47,7 +47,7 @@ def _ends_paragraph(first: Segment, last: Segment, following: Segment, settings:
 
 def _paragraph(segments: Sequence[Segment], held: Sequence[int]) -> Paragraph:
     first, last = segments[held[0]], segments[held[-1]]
-    text = " ".join(segments[index].text for index in held if segments[index].text)
+    text = joined(segments[index].text for index in held)
     return Paragraph(start=first.start, end=last.end, speaker=first.speaker, text=text, segments=tuple(held))
 
 

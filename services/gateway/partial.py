@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from shared.jobs.document import Job
+from shared.languages import joined
 from shared.transcript import ChunkText, Paragraph, Segment, Transcript
 
 
@@ -47,5 +48,5 @@ def _paragraphs(chunks: Sequence[ChunkText]) -> Iterator[Paragraph]:
 
 
 def _paragraph(segments: Sequence[Segment], indexes: tuple[int, ...]) -> Paragraph:
-    text = " ".join(segment.text.strip() for segment in segments)
+    text = joined(segment.text for segment in segments)
     return Paragraph(start=segments[0].start, end=segments[-1].end, speaker=None, text=text, segments=indexes)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from services.transcriber import doubt
+from services.transcriber.hints import echoes
 from services.transcriber.ready import Ready, hinted
 from services.transcriber.spelling import spelled
 from services.transcriber.words import segment
@@ -15,6 +16,18 @@ from shared.transcript import Segment
 def careful(ready: Ready) -> tuple[Segment, ...]:
     """Return what is said in the window, seen at 30 s, at the first temperature whose text is beyond doubt; blocks.
 
+    What says nothing but the hints is held against what is heard without them: the surer is the text.
+    """
+    heard, options = _heard(ready), ready.window.options
+    if echoes(" ".join(part.text for part in heard), options) and not ready.window.stop.is_set():
+        unprompted = _heard(ready.unhinted())
+        heard = max(heard, unprompted, key=_sureness) if unprompted else unprompted
+    return _text(ready, heard)
+
+
+def _heard(ready: Ready) -> list[Any]:
+    """Return faster-whisper's segments at the first temperature whose text is beyond doubt.
+
     faster-whisper does not look for loops that compress little: at the temperatures behind one that made such a text it
     is asked again. If it comes back with nothing else, the surest text is kept, which is faster-whisper's own rule.
     """
@@ -23,11 +36,11 @@ def careful(ready: Ready) -> tuple[Segment, ...]:
     while temperatures:
         tried.append(_decoded(ready, temperatures))
         if not _loops(ready, tried[-1]):
-            return _text(ready, tried[-1])
+            return tried[-1]
         if ready.window.stop.is_set():
             break
         temperatures = _left(temperatures, tried[-1])
-    return _text(ready, max(tried, key=_sureness))
+    return max(tried, key=_sureness)
 
 
 def _decoded(ready: Ready, temperatures: Sequence[float]) -> list[Any]:

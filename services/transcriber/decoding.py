@@ -15,6 +15,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 from services.transcriber import doubt
 from services.transcriber.careful import careful
 from services.transcriber.doubt import Doubt
+from services.transcriber.hints import echoes
 from services.transcriber.ready import Ready
 from services.transcriber.words import Written, aligned
 from shared.telemetry import in_engine
@@ -74,4 +75,6 @@ def _believed(ready: Ready, written: Written, text: Segment) -> tuple[Segment, .
         return doubtful
     if doubt.silent(written.log_probability, written.no_speech):
         return ()
+    if echoes(written.text, ready.window.options):
+        return Doubt("hints")
     return doubtful if doubtful and len(ready.window.options.temperature) > 1 else (text,)

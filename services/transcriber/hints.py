@@ -2,8 +2,11 @@
 
 Whisper has one context for hints and text: whatever hints take of it, the text lacks, and faster-whisper lets both
 hints together fill it, after which the text breaks off without an error.
+
+Where it hears little the model writes its hints down instead of what is said, and is sure of it.
 """
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 
@@ -55,3 +58,14 @@ def last(text: str, room: int, count: Count) -> str:
 def _fitting(letters: int, room: int, tokens: Callable[[int], int]) -> int:
     """Return the greatest number of letters whose tokens fit, by bisection: more letters take no fewer tokens."""
     return max(bisect_right(range(letters + 1), room, key=tokens) - 1, 0)
+
+
+def echoes(text: str, options: Options) -> bool:
+    """Whether the text says nothing but what the hints do: some of the hotwords, or a part of the prompt as it is."""
+    said, listed = _words(text), _words(options.hotwords)
+    prompted = f" {' '.join(_words(options.initial_prompt))} "
+    return bool(said) and (set(said) <= set(listed) or f" {' '.join(said)} " in prompted)
+
+
+def _words(text: str | None) -> list[str]:
+    return re.findall(r"\w+", (text or "").casefold())

@@ -75,6 +75,11 @@ class Ready:
         # A trimmed mel ends in silence, and nothing in it is less than that.
         return replace(self, mel=np.pad(self.mel, ((0, 0), (0, missing)), constant_values=self.mel.min()))
 
+    def unhinted(self) -> "Ready":
+        """Return the window for the sequential decoder, without hotwords and initial prompt."""
+        options = self.window.options.model_copy(update={"hotwords": None, "initial_prompt": None})
+        return replace(self, window=replace(self.window, options=options), prompt=(), mel=None)
+
 
 def seen(seconds: float, slack: float) -> int:
     """Return how many seconds a model sees of a window that long: what others are asked for at once changes nothing."""

@@ -107,9 +107,12 @@ async def _written(
 
 
 def _sentences(text: tuple[Segment, ...], window: Span, *, with_words: bool) -> Iterator[Segment]:
-    """Yield the window's sentences where they lie in the recording."""
+    """Yield the window's sentences where they lie in the recording, each behind the one before."""
+    room = window
     for segment in text:
-        for sentence in sentences(placed(segment, window, window.start)):
+        found = placed(segment, room, window.start)
+        room = Span(start=found.end, end=window.end)
+        for sentence in sentences(found):
             if sentence.text.strip():
                 yield sentence if with_words else sentence.model_copy(update={"words": ()})
 

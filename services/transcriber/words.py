@@ -127,7 +127,7 @@ def _calls(batch: Sequence[Written], frames: list[int]) -> Iterator[list[int]]:
 def segment(
     start: float, end: float, text: str, words: Sequence[Any], log_probability: float, no_speech: float
 ) -> Segment:
-    """Return a segment in the mesh's words; NumPy's numbers become Python's."""
+    """Return a segment in the mesh's words; NumPy's numbers become Python's, and a space at the end is no word."""
     return Segment(
         start=float(start),
         end=float(end),
@@ -140,6 +140,7 @@ def segment(
                 probability=float(word["probability"]),
             )
             for word in words
+            if word["word"].strip()
         ),
         average_log_probability=float(log_probability),
         no_speech_probability=float(no_speech),

@@ -105,12 +105,28 @@ def test_a_paragraph_ends_with_its_speaker_its_pause_or_its_length() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["यह एक वाक्य है।", "یہ ایک جملہ ہے۔", "Սա նախադասություն է։", "ይህ ዓረፍተ ነገር ነው።", 'He said "yes."']
+    "said",
+    ["यह एक वाक्य है।", "یہ ایک جملہ ہے۔", "Սա նախադասություն է։", "ይህ ዓረፍተ ነገር ነው።", 'He said "yes."', "「はい。」"],
 )
 def test_a_long_paragraph_ends_with_a_sentence_in_any_script(said: str) -> None:
     """What ends a sentence for the transcriber does for the reader, or hours would be one paragraph."""
     segments = [Segment(start=at * 70.0, end=at * 70.0 + 69, text=said, speaker="A") for at in range(3)]
     assert [each.segments for each in paragraphs(segments, SETTINGS)] == [(0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (("今日は。", "はい。", "ＯＫ！"), "今日は。はい。ＯＫ！"),
+        (("你好。", "OK.", "再见。"), "你好。 OK. 再见。"),
+        (("네", "", "그래요"), "네 그래요"),
+        (("สวัสดีครับ", "ขอบคุณ"), "สวัสดีครับ ขอบคุณ"),
+    ],
+)
+def test_sentences_stand_apart_as_their_script_has_it(said: tuple[str, ...], text: str) -> None:
+    """Chinese and Japanese have no space behind a full stop; Korean and Thai have one between sentences."""
+    segments = [Segment(start=at, end=at + 1, text=each) for at, each in enumerate(said)]
+    assert [each.text for each in paragraphs(segments, SETTINGS)] == [text]
 
 
 def test_talk_times_are_the_turns_lengths() -> None:

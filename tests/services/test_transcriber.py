@@ -112,6 +112,18 @@ async def test_a_doubtful_window_is_decoded_again_at_rising_temperatures(
     assert tried[2:6] == [0.0, 0.0, 0.0, 0.4]
 
 
+async def test_hints_do_not_take_the_place_of_what_is_said(engine: WhisperEngine) -> None:
+    """With these hotwords base writes nothing but one of them over four seconds of clear speech, and over noise."""
+    noise = np.random.default_rng(0).normal(0, 0.05, 80_000).astype(np.float32)
+    speech = samples()[10 * 16_000 : 14 * 16_000].astype(np.float32) / np.float32(32768)
+    options = work(chunk(0, *SHORT), language="en", hotwords="Scribe, RabbitMQ, Kibbutz").job.options
+    doubts: list[str] = []
+    said = await engine.transcribe(Window(speech, "en", "base", options, redone=doubts.append))
+    assert "Diane in New Jersey" in " ".join(segment.text for segment in said)
+    assert "hints" in doubts
+    assert await engine.transcribe(Window(noise, "en", "base", options)) == ()
+
+
 async def test_noise_gives_no_text(engine: WhisperEngine) -> None:
     """A window that holds no speech after all gives no segment."""
     noise = np.random.default_rng(0).normal(0, 0.05, 160_000).astype(np.float32)

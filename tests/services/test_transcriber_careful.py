@@ -103,3 +103,22 @@ def test_a_loop_that_is_only_the_surest_guess_gives_way_to_one_that_does_not_loo
 def test_a_text_that_does_not_loop_is_taken_at_once(hear: Callable[[Written], Heard]) -> None:
     """No temperature is tried for nothing."""
     assert hear({0.0: (FINE, -0.3), 0.2: (LOOP, -0.1)}) == (FINE[0].strip(), [0.0])
+
+
+@pytest.mark.parametrize(("sureness", "text"), [(-0.4, FINE[0].strip()), (-0.9, "Houston"), (None, "")])
+def test_a_text_of_nothing_but_hints_is_held_against_what_is_heard_without_them(
+    whisper: Any, monkeypatch: pytest.MonkeyPatch, sureness: float | None, text: str
+) -> None:
+    """The surer one is the text; where nothing is heard without hints, nothing was said."""
+    options = new_job(language="en", temperature=0.0, hotwords="Dallas, Houston").job.options
+    ready = Ready.of(Window(np.zeros(SECONDS * 16_000, np.float32), "en", "tiny.en", options), whisper, 0)
+
+    def generate(_sound: Any, prompts: list[list[int]], **_: Any) -> list[Any]:
+        hinted = ready.tokenizer.sot_prev in prompts[0]
+        said, sure = ([" Houston"], -0.6) if hinted else (FINE, -2.0 if sureness is None else sureness)
+        silent = 0.0 if hinted or sureness is not None else 0.9
+        return [SimpleNamespace(sequences_ids=[timed(ready, said)], scores=[sure], no_speech_prob=silent)]
+
+    monkeypatch.setattr(whisper, "model", Mock(wraps=whisper.model, generate=generate, is_multilingual=False))
+    monkeypatch.setattr(whisper, "add_word_timestamps", wordless)
+    assert " ".join(part.text for part in careful(ready)) == text

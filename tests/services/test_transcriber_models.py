@@ -18,6 +18,7 @@ from services.transcriber.layouts import Layout
 from services.transcriber.loading import KEPT, LoadedModels, Placement
 from services.transcriber.sentences import placed, sentences
 from services.transcriber.settings import TranscriberSettings
+from services.transcriber.words import segment
 from shared import cublas
 from shared.mesh.outcomes import TryLater
 from shared.models import ModelStore, ModelUnavailable
@@ -37,6 +38,12 @@ def test_words_outside_their_window_are_pulled_in_and_put_in_order() -> None:
     found = placed(Segment(start=-0.4, end=2.6, text="so so so", words=words), Span(start=100.0, end=102.0), 100.0)
     assert [(word.start, word.end) for word in found.words] == [(100.0, 100.5), (100.5, 101.0), (101.9, 102.0)]
     assert (found.start, found.end) == (100.0, 102.0)
+
+
+def test_a_space_at_the_end_of_a_text_is_no_word() -> None:
+    """Where there are no spaces between words, one may be a token of its own; it would be somebody's empty segment."""
+    words = [{"word": text, "start": 0.0, "end": 1.0, "probability": 1.0} for text in ("ครั", "บ", " ")]
+    assert [word.text for word in segment(0.0, 1.0, "ครับ ", words, -0.1, 0.0).words] == ["ครั", "บ"]
 
 
 def test_sentences_end_at_full_stops_of_any_script_and_at_pauses() -> None:
@@ -62,6 +69,23 @@ def test_hints_too_long_for_the_model_are_cut_with_a_warning() -> None:
     unspaced, _ = hints.fit(new_job(initial_prompt="語" * 400).job.options, 448, len)
     assert unspaced.initial_prompt is not None
     assert len(unspaced.initial_prompt) == 448 // 2 - hints.START_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("text", "echo"),
+    [
+        ("RabbitMQ, Scribe!", True),
+        ("מועצת העיר חיפה", True),
+        ("מועצת חיפה", False),
+        ("Scribe is here", False),
+        ("...", False),
+    ],
+)
+def test_a_text_is_an_echo_if_all_of_it_stands_in_the_hints(text: str, echo: bool) -> None:
+    """Some hotwords in any order, or a part of the prompt as it is; signs and capitals aside."""
+    options = new_job(hotwords="Scribe, RabbitMQ", initial_prompt="ישיבת מועצת העיר חיפה בנושא מים.").job.options
+    assert hints.echoes(text, options) is echo
+    assert not hints.echoes(text, new_job().job.options)
 
 
 def test_hints_that_fit_are_left_alone() -> None:

@@ -42,12 +42,19 @@ def encoded(whisper: Any) -> Any:
         ("en", "transcribe", " twenty-one, 3.5% and/or U.S. law", ["twenty-one,", "3.5%", "and/or", "U.S.", "law"]),
         ("ja", "translate", " Multi-layered cardboarding.", ["Multi-layered", "cardboarding."]),
         ("ja", "transcribe", "猫が好き。", ["猫", "が", "好", "き。"]),
+        ("ja", "transcribe", "（笑）スーパーで3.5円。", ["（笑）", "スーパー", "で", "3.5", "円。"]),
+        ("zh", "transcribe", "我用iPhone, GPT-4很好！", ["我", "用", "iPhone,", "GPT-4", "很好！"]),
+        ("th", "transcribe", "ที่นี่ ผม 3.5 บาท", ["ที่", "นี่", "ผม", "3.5", "บ", "า", "ท"]),
+        ("ja", "transcribe", "👨\u200d👩\u200d👧すごい", ["👨\u200d👩\u200d👧", "すごい"]),
     ],
 )
 def test_a_word_ends_at_a_space_and_at_no_sign_inside_it(
     whisper: Any, encoded: Any, language: str, task: str, text: str, written: list[str]
 ) -> None:
-    """Gershayim, points, hyphens and the pieces of a translation part no word; what has no spaces is left as it is."""
+    """Gershayim, points, hyphens and the pieces of a translation part no word.
+
+    Where there are no spaces, no sign, number or Latin word is parted, and no letter from its vowels.
+    """
     tokenizer = Tokenizer(whisper.hf_tokenizer, multilingual=True, task=task, language=language)
     (found,) = aligned(whisper, encoded, [Written(tokenizer, tokenizer.encode(text), 0.0, 0.0, 6.0)])
     assert [word.text.strip() for word in found.words] == written

@@ -15,7 +15,7 @@ from shared.blobs import ObjectStore
 from shared.jobs.document import Facts
 from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
-from shared.transcript import Chunk, ChunkText, Prepared, Redone, Segment, Span
+from shared.transcript import Chunk, ChunkText, Prepared, Redone, Segment, Span, Word
 from tests.fakes.transcriber import chunk, parrot, work
 
 SHORT = (Span(start=6.5, end=10.0),)
@@ -81,6 +81,21 @@ async def test_windows_beyond_the_audio_are_cut_and_empty_text_is_dropped(blobs:
     text = await transcribe(work(chunk(0, Span(start=29.0, end=30.5))), parrot(text=" ", windows=asked), blobs)
     assert [window.seconds for window in asked] == [1.0]
     assert text.segments == ()
+
+
+async def test_the_segments_of_a_window_keep_their_order_and_do_not_overlap(blobs: ObjectStore) -> None:
+    """faster-whisper may let a segment's last word end behind the next one's first, or behind all of it."""
+
+    async def say(_window: Window) -> tuple[Segment, ...]:
+        said = (" first", 0.0, 1.2), (" second", 1.0, 1.1), (" third", 0.9, 1.4)
+        words = [Word(text=text, start=start, end=end, probability=1.0) for text, start, end in said]
+        return tuple(Segment(start=word.start, end=word.end, text=word.text, words=(word,)) for word in words)
+
+    engine = parrot()
+    engine.write_down = say
+    text = await transcribe(work(chunk(0, *SHORT), language="en"), engine, blobs)
+    told = [(each.text, each.start, each.end) for each in text.segments]
+    assert told == [("first", 6.5, 7.7), ("second", 7.7, 7.7), ("third", 7.7, 7.9)]
 
 
 async def test_a_window_too_short_for_a_word_is_not_heard(blobs: ObjectStore) -> None:
