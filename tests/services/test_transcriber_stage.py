@@ -92,7 +92,7 @@ async def test_the_segments_of_a_window_keep_their_order_and_do_not_overlap(blob
         return tuple(Segment(start=word.start, end=word.end, text=word.text, words=(word,)) for word in words)
 
     engine = parrot()
-    engine.write_down = say
+    engine.transcribe = say
     text = await transcribe(work(chunk(0, *SHORT), language="en"), engine, blobs)
     told = [(each.text, each.start, each.end) for each in text.segments]
     assert told == [("first", 6.5, 7.7), ("second", 7.7, 7.7), ("third", 7.7, 7.9)]
