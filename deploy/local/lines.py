@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 LEFT_OUT = ("time", "level", "message", "logger", "service", "exc_info", "stack_info")
@@ -47,9 +48,12 @@ class Printer:
 
     def __call__(self, name: str, line: str) -> None:
         """Write one line of the process called `name`."""
-        for row in readable(line).splitlines() or [""]:
-            self._out.write(f"{self._head(name)} {self._body(row)}\n")
-        self._out.flush()
+        # Where it cannot be written (the reader of a pipe has gone, the terminal, the room on the disk) it is lost:
+        # a service whose lines nobody took any more would stand still in the middle of its steps.
+        with suppress(OSError):
+            for row in readable(line).splitlines() or [""]:
+                self._out.write(f"{self._head(name)} {self._body(row)}\n")
+            self._out.flush()
 
     def _head(self, name: str) -> str:
         padded = f"{name:<{NAME_WIDTH}}|"

@@ -1,11 +1,14 @@
 """Log lines for people."""
 
+import errno
 import io
 import json
 from pathlib import Path
 
+import pytest
+
 from deploy.local.lines import Printer, readable
-from deploy.local.secret import keys
+from deploy.local.secret import keep, keys
 
 
 class Terminal(io.StringIO):
@@ -14,6 +17,14 @@ class Terminal(io.StringIO):
     def isatty(self) -> bool:
         """Return True."""
         return True
+
+
+class Full(io.StringIO):
+    """A text file on a disk without room."""
+
+    def flush(self) -> None:
+        """Fail."""
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_json_line_reads_as_time_level_message_and_fields() -> None:
@@ -46,6 +57,19 @@ def test_a_terminal_gets_a_colour_per_process_and_one_for_alarm() -> None:
     assert first == third
     assert first[:5] != second[:5]
     assert "\x1b[31m03:04:05.678 ERROR" in first
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else() -> None:
+    """The reader of a pipe may be gone, or the disk full: who prints a service's lines must go on to take them."""
+    Printer(Full())("intake", "a line")
+
+
+def test_a_file_that_holds_a_secret_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """One without the keys would be taken for the keys at every later start."""
+    with pytest.raises(UnicodeEncodeError):
+        keep(tmp_path / "secrets.env", "SCRIBE_SEAL_KEY=\udfff")
+    assert not (tmp_path / "secrets.env").exists()
+    assert len(keys(tmp_path / "secrets.env")) == 2
 
 
 def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:
