@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
+from shared.seal import SealKey
 from shared.settings import Settings
 
 
@@ -12,5 +13,14 @@ class LocalSettings(Settings):
 
     amqp_url: str | None = Field(None, pattern=r"^amqps?://")  # type: ignore[assignment]  # None means: start one
     mongo_url: str | None = Field(None, pattern=r"^mongodb(\+srv)?://")  # type: ignore[assignment]  # as above
-    blobs_url: str | None = Field(None, pattern=r"^(file|s3|gs|az)://")  # type: ignore[assignment]  # as above
+    blobs_url: str | None = Field(None, pattern=r"^(file:///|(s3|gs|az)://.)")  # type: ignore[assignment]  # as above
     cache: Path | None = None  # type: ignore[assignment]  # as above
+    work_dir: Path | None = None
+    seal_key: SealKey | None = None
+    signing_key: SecretStr | None = Field(None, min_length=16)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys that are named, by their variables."""
+        named = {"SCRIBE_SEAL_KEY": self.seal_key, "SCRIBE_SIGNING_KEY": self.signing_key}
+        return {variable: key.get_secret_value() for variable, key in named.items() if key}
