@@ -7,8 +7,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -17,6 +18,16 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SCRIBE_"
+
+BLOBS_URL = r"^(file:///|(s3|gs|az)://.|memory://)"
+"""A folder is named from the root: each process would look for another one in the folder that it runs in."""
+
+LIKE = 0.9
+"""How alike (difflib's ratio, 0 to 1) a variable is to the setting that it must be meant for. No service's setting is
+more than 0.86 like one that another service has, and one letter too few or too many leaves 0.92 and more."""
+
+Seconds = Annotated[float, Field(gt=0, le=1e9)]
+"""A length of time, of some thirty years at the most: dates and timers cannot be reckoned with any length."""
 
 
 def _listed(value: Any) -> Any:
@@ -41,18 +52,27 @@ class Settings(BaseSettings):
     amqp_url: str = Field("amqp://guest:guest@127.0.0.1:5672/", pattern=r"^amqps?://")
     mongo_url: str = Field("mongodb://127.0.0.1:27017/?directConnection=true", pattern=r"^mongodb(\+srv)?://")
     mongo_database: str = Field("scribe", pattern=r"^[A-Za-z0-9_-]{1,60}$")
-    blobs_url: str = Field("file:///var/lib/scribe/blobs", pattern=r"^(file|s3|gs|az|memory)://")
+    blobs_url: str = Field("file:///var/lib/scribe/blobs", pattern=BLOBS_URL)
     cache: Path = Path("/var/cache/scribe")
     models_folder: Path | None = None
     health_host: str = "127.0.0.1"
     health_port: int = Field(0, ge=0, le=65535)
     log_level: str = Field("INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR)$")
-    heartbeat: float = Field(5.0, gt=0)
-    heartbeat_lost: float = Field(20.0, gt=0)
+    heartbeat: Seconds = 5.0
+    heartbeat_lost: Seconds = 20.0
     attempts: int = Field(5, ge=1, le=100)
     window: int = Field(4, ge=1, le=64)
-    step_limit: float = Field(1_800.0, gt=0)
-    grace: float = Field(30.0, gt=0)
+    step_limit: Seconds = 1_800.0
+    grace: Seconds = 30.0
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: Any, asked: ValidationInfo) -> Any:
+        # An empty folder would be the one that the process runs in, and an empty host every network there is.
+        said = value.strip() if isinstance(value, str) else value
+        if said == "" and cls.model_fields[str(asked.field_name)].default != ():
+            raise PydanticCustomError("empty", "is empty; give it a value, or leave it out")
+        return said
 
     @field_validator("amqp_url")
     @classmethod
@@ -95,9 +115,24 @@ def load(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as wrong:
-        named = (("_".join(str(at) for at in error["loc"]), error["msg"]) for error in wrong.errors())
-        lines = [f"{PREFIX}{name.upper()}: {what}" for name, what in named]
-        raise WrongSettings("\n  ".join(["wrong settings:", *lines])) from None
+        raise WrongSettings("\n  ".join(["wrong settings:", *_complaints(wrong)])) from None
+
+
+def _complaints(wrong: ValidationError) -> Iterator[str]:
+    # Of what is wrong inside a value only the place is told: a name in there may be a secret, as of tokens and tenants
+    # that stand the wrong way round.
+    for error in wrong.errors():
+        variable, *inside = error["loc"]
+        place = "".join(f"item {each + 1}: " for each in inside if isinstance(each, int))
+        yield f"{PREFIX}{str(variable).upper()}: {place}{error['msg']}"
+
+
+def misspelt(kind: type[Settings]) -> dict[str, str]:
+    """Return the variables in the environment that no setting of `kind` reads, but that are nearly one's: that one."""
+    known = [f"{PREFIX}{field.upper()}" for field in kind.model_fields]
+    unread = [name for name in os.environ if name.startswith(PREFIX) and name not in known]
+    like = {name: get_close_matches(name, known, 1, LIKE) for name in unread}
+    return {name: meant[0] for name, meant in like.items() if meant}
 
 
 BROKER = ("AMQP_URL", "start the broker, or name another, or another user")

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
-from shared.settings import S, load
+from shared.settings import S, load, misspelt
 
 log = logging.getLogger(__name__)
 
@@ -64,13 +64,15 @@ class _Context(logging.Filter):
 def begin(service: str, kind: type[S]) -> S:
     """Return the service's settings from the environment; from here on, all that the process says is JSON lines.
 
-    Raises WrongSettings naming each wrong variable.
+    A variable that is nearly a setting's gets a warning. Raises WrongSettings naming each wrong variable.
     """
     settings = load(kind)
     log_as_json(service, settings.log_level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _uncaught
     threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    for name, meant in misspelt(kind).items():
+        log.warning("%s is read by nobody here; is %s meant?", name, meant)
     return settings
 
 

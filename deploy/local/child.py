@@ -23,6 +23,9 @@ otherwise get the same."""
 
 _given = set[int]()
 
+TURN_SECONDS = 60
+"""How long a process waits for the end of one that it may not run beside: longer than a part takes to stop."""
+
 LINE_BYTES = 1 << 20
 """The longest log line that is read whole."""
 
@@ -56,12 +59,19 @@ def _is_free(port: int) -> bool:
         return True
 
 
-async def start(command: Sequence[str], environment: Mapping[str, str], cwd: Path, log: Path | None = None) -> Process:
+async def start(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: Path,
+    log: Path | None = None,
+    alone: Path | None = None,
+) -> Process:
     """Start the command in a group of its own; its output is added to `log`, or goes to the process's `stdout`.
 
-    Raises FileNotFoundError if there is no such program.
+    Of the processes that are given the same file `alone` one runs at a time: the next waits for its end, also for that
+    of one whose parent was killed. Raises FileNotFoundError if there is no such program.
     """
-    words = (*_leash(), *command)
+    words = (*_leash(), *(_turn(alone) if alone else ()), *command)
     if log is None:
         return await _start(words, environment, cwd, PIPE)
     with log.open("ab") as file:
@@ -87,6 +97,12 @@ def _leash() -> tuple[str, ...]:
     return (leash, "--pdeathsig", "TERM", "--") if leash else ()
 
 
+def _turn(alone: Path) -> tuple[str, ...]:
+    # Becomes the command once it has the lock, which the command then holds for as long as it lives.
+    turn = shutil.which("flock")
+    return (turn, "--verbose", "--no-fork", "--timeout", str(TURN_SECONDS), str(alone)) if turn else ()
+
+
 async def ready_first(ready: Coroutine[Any, Any, bool], process: Process, seconds: float) -> bool:
     """Whether `ready` came true before the process ended and the seconds were over; raises what `ready` raises."""
     waits: list[asyncio.Task[Any]] = [asyncio.create_task(ready), asyncio.create_task(process.wait())]
@@ -99,14 +115,19 @@ async def ready_first(ready: Coroutine[Any, Any, bool], process: Process, second
 
 
 async def stop(process: Process, grace: float) -> None:
-    """Ask the process to end, wait up to `grace` seconds, then kill it and whatever is left of its group."""
+    """Ask the process to end, wait up to `grace` seconds, then kill it and whatever is left of its group.
+
+    Cancelled, as by a second Ctrl-C, it kills at once.
+    """
     with suppress(ProcessLookupError):
         process.terminate()
-    with suppress(TimeoutError):
-        async with asyncio.timeout(grace):
-            await process.wait()
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await process.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
 
 

@@ -42,7 +42,8 @@ class Database:
         self._home.mkdir(parents=True, exist_ok=True)
         command = [str(_program()), "--host", LOOPBACK, "--port", str(self.port), "--sync-on-commit"]
         command += [*self._shape, "--storage-path", str(self._home / "data")]
-        self._server = await child.start(command, child.inherited({}), self._home, self._log)
+        alone = self._home / "server.lock"
+        self._server = await child.start(command, child.inherited({}), self._home, self._log, alone)
         if not await child.ready_first(answers(self.url, START_SECONDS), self._server, START_SECONDS):
             await self.stop()
             raise CannotRun(f"the database did not start; its log is {self._log} and ends:\n{child.tail(self._log)}")

@@ -84,6 +84,7 @@ class LocalParts:
             "SCRIBE_MONGO_URL": self.database.url if self.database else str(self._given.mongo_url),
             "SCRIBE_BLOBS_URL": self._given.blobs_url or f"file://{self.home / 'blobs'}",
             "SCRIBE_CACHE": str(self._cache),
+            "SCRIBE_WORK_DIR": str((self._given.work_dir or self.home / "work").resolve()),
             **keys(self.home / "secrets.env"),
-            **self._given.keys(),
+            **self._given.keys,
         }

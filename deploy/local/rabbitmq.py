@@ -1,7 +1,8 @@
 """A private RabbitMQ node: own name, ports, data, cookie and port mapper, all on the loopback.
 
-It runs Debian's server program directly, so it works as root and as anyone else and touches nothing under /var or
-/etc. The port mapper (epmd) is a child too, because the one that Erlang starts by itself outlives the node.
+It runs Debian's server program directly, so it works as root and as anyone else, and neither touches nor reads what the
+machine's own broker has under /var and /etc. The port mapper (epmd) is a child too, because the one that Erlang starts
+by itself outlives the node.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from deploy.local.child import LOOPBACK, free_port
 from deploy.local.faults import CannotRun
 from deploy.local.install import rabbitmq_server
 from deploy.local.readiness import readiness
+from deploy.local.secret import keep
 
 SHIPPED = Path(__file__).parent.parent / "rabbitmq"
 NODE = f"scribe@{LOOPBACK}"
@@ -60,7 +62,8 @@ class Broker:
         # Besides telling when it is ready, the socket makes the script become the node: the pid is the node's.
         with readiness() as ready:
             environment = {**self._environment(), "NOTIFY_SOCKET": str(ready.path)}
-            self._node = await child.start([str(server)], environment, self._home, self._log)
+            alone = self._home / "node.lock"
+            self._node = await child.start([str(server)], environment, self._home, self._log, alone)
             if await child.ready_first(ready.heard(), self._node, START_SECONDS):
                 return
         await self.stop()
@@ -108,32 +111,33 @@ class Broker:
         self._home.mkdir(parents=True, exist_ok=True)
         cookie = self._home / ".erlang.cookie"
         if not cookie.exists():
-            cookie.touch(mode=0o600)
-            cookie.write_text(secrets.token_hex(20))
+            keep(cookie, secrets.token_hex(20))
         (self._home / DEFINITIONS).write_text(json.dumps(_definitions()))
         shipped = (SHIPPED / "rabbitmq.conf").read_text()
-        # By its name, for the node works in this folder: its configuration takes no path beyond Latin-1.
+        # By its name, in the folder that the node runs in: a path may not go beyond Latin-1, and `#` begins a comment.
         own = f"listeners.tcp.1 = {LOOPBACK}:{self.port}\nload_definitions = {DEFINITIONS}\n"
         (self._home / "rabbitmq.conf").write_text(f"{shipped}\n{own}")
 
     def _environment(self) -> dict[str, str]:
         home = self._home
-        return child.inherited(
-            {
-                "HOME": str(home),  # where Erlang looks for the cookie
-                "ERL_EPMD_ADDRESS": LOOPBACK,
-                "ERL_EPMD_PORT": str(self._mapper_port),
-                "RABBITMQ_NODENAME": NODE,
-                "RABBITMQ_USE_LONGNAME": "true",  # an address for a host: no name need resolve
-                "RABBITMQ_DIST_PORT": str(self._distribution),
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-                "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),  # none: not the machine's own under /etc
-                "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
-                "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),  # none: no plugin, no web server
-                "RABBITMQ_MNESIA_BASE": str(home / "data"),
-                "RABBITMQ_LOG_BASE": str(home / "log"),
-            }
-        )
+        # A broker of the machine's own, perhaps one of a cluster, is told by such variables what it is.
+        ours = {name: value for name, value in child.inherited({}).items() if not name.startswith("RABBITMQ_")}
+        return ours | {
+            "HOME": str(home),  # where Erlang looks for the cookie
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "RABBITMQ_NODENAME": NODE,
+            "RABBITMQ_USE_LONGNAME": "true",  # an address for a host: no name need resolve
+            "RABBITMQ_DIST_PORT": str(self._distribution),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "RABBITMQ_CONF_ENV_FILE": str(home / "rabbitmq-env.conf"),  # none: not the machine's own under /etc
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(home / "conf.d"),  # none, as above
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),  # none, as above
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),  # none: no plugin, no web server
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+        }
 
 
 def _definitions() -> dict[str, object]:

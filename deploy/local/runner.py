@@ -14,6 +14,7 @@ from deploy.local.faults import CannotRun
 from deploy.local.keeper import LONGEST_DELAY, Keeper, Say
 from deploy.local.lines import Printer
 from deploy.local.parts import LocalParts
+from deploy.local.secret import keep
 from deploy.local.waiting import until_ready
 
 GRACE = 15.0
@@ -144,6 +145,5 @@ class LocalMesh:
     def _announce(self) -> Path:
         """Write the mesh's addresses where the `scribe` command of this folder finds them, for a shell, too."""
         file = self.parts.home / RUNNING_FILE
-        file.touch(mode=0o600)
-        file.write_text("".join(f"{name}={quote(value)}\n" for name, value in self.environment.items()))
+        keep(file, "".join(f"{name}={quote(value)}\n" for name, value in self.environment.items()))
         return file

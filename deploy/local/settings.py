@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
+from shared.seal import SealKey
 from shared.settings import Settings
 
 
@@ -12,12 +13,14 @@ class LocalSettings(Settings):
 
     amqp_url: str | None = Field(None, pattern=r"^amqps?://")  # type: ignore[assignment]  # None means: start one
     mongo_url: str | None = Field(None, pattern=r"^mongodb(\+srv)?://")  # type: ignore[assignment]  # as above
-    blobs_url: str | None = Field(None, pattern=r"^(file|s3|gs|az)://")  # type: ignore[assignment]  # as above
+    blobs_url: str | None = Field(None, pattern=r"^(file:///|(s3|gs|az)://.)")  # type: ignore[assignment]  # as above
     cache: Path | None = None  # type: ignore[assignment]  # as above
-    seal_key: SecretStr | None = None
-    signing_key: SecretStr | None = None
+    work_dir: Path | None = None
+    seal_key: SealKey | None = None
+    signing_key: SecretStr | None = Field(None, min_length=16)
 
+    @property
     def keys(self) -> dict[str, str]:
-        """Return the `SCRIBE_*` keys that are given."""
-        given = {"SCRIBE_SEAL_KEY": self.seal_key, "SCRIBE_SIGNING_KEY": self.signing_key}
-        return {name: key.get_secret_value() for name, key in given.items() if key}
+        """The keys that are named, by their variables."""
+        named = {"SCRIBE_SEAL_KEY": self.seal_key, "SCRIBE_SIGNING_KEY": self.signing_key}
+        return {variable: key.get_secret_value() for variable, key in named.items() if key}

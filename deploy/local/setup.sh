@@ -2,7 +2,7 @@
 # Makes .venv and installs this project with the extras named (local, local,dev or local,dev,gpu). A stamp with
 # pyproject.toml's hash makes a second run do nothing. What is missing is one line that says what to type.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd -P "$(dirname "$0")/../.."
 extras="$1"
 
 fail() {
@@ -21,8 +21,14 @@ done
 [ -n "$python" ] || fail "Python 3.11 or 3.12 was not found; type: sudo apt-get install -y python3.11 python3.11-venv"
 
 stamp=".venv/.installed-$(sha256sum pyproject.toml | cut -c1-16)"
+# The programs in .venv name the folder that it was made in: in a copy they would run what is installed in the original.
+usable() {
+    .venv/bin/python -c "$fits" 2>/dev/null &&
+        grep -qsF -e "$PWD/.venv/bin/" -e "$(readlink -f .venv)/bin/" .venv/bin/pip
+}
+
 # Of two sets of extras the longer begins with the shorter.
-if compgen -G "$stamp-$extras*" >/dev/null; then
+if usable && compgen -G "$stamp-$extras*" >/dev/null; then
     exit 0
 fi
 
@@ -30,7 +36,7 @@ fi
 rm -f .venv/.installed-*
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python cannot make virtual environments; type: sudo apt-get install -y $python-venv"
-.venv/bin/python -c "$fits" 2>/dev/null || "$python" -m venv --clear .venv
+usable || "$python" -m venv --clear .venv
 
 echo "setup: installing the project with [$extras] into .venv (the first time takes minutes) ..."
 # torch comes first and alone: of several builds of the pinned version pip takes the one this machine is set up for.

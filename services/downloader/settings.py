@@ -6,7 +6,7 @@ from pydantic import Field
 
 from shared.addresses import AllowedNetworks
 from shared.seal import SealKey
-from shared.settings import Settings
+from shared.settings import Seconds, Settings
 
 
 class DownloaderSettings(Settings):
@@ -18,12 +18,12 @@ class DownloaderSettings(Settings):
     """
 
     seal_key: SealKey
-    step_limit: float = Field(4 * 3_600.0, gt=0)
+    step_limit: Seconds = 4 * 3_600.0
     allowed_networks: AllowedNetworks = ()
     max_bytes: int = Field(4 * 1024**3, ge=1)
-    max_download_seconds: float = Field(3_600.0, gt=0)
-    max_idle_seconds: float = Field(20.0, gt=0)
+    max_download_seconds: Seconds = 3_600.0
+    max_idle_seconds: Seconds = 20.0
     max_redirects: int = Field(5, ge=0, le=20)
-    max_duration: float = Field(12 * 3_600.0, gt=0)
+    max_duration: Seconds = 12 * 3_600.0
     chunk_seconds: float = Field(180.0, ge=30, le=1_200)
     work_dir: Path = Path("/var/lib/scribe/work")

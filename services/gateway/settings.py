@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError, from_json
 from pydantic_settings import NoDecode
 
 from shared.options import Tenant
-from shared.settings import Settings
+from shared.settings import Seconds, Settings
 
 
 def _read(value: Any) -> Any:
@@ -16,7 +16,7 @@ def _read(value: Any) -> Any:
     try:
         return from_json(value)
     except ValueError:
-        raise PydanticCustomError("tokens", 'must be JSON, tenant to token, such as {{"acme": "..."}}') from None
+        raise PydanticCustomError("tokens", 'must be JSON, tenant to token, such as {"acme": "..."}') from None
 
 
 def _apart(tokens: dict[str, SecretStr]) -> dict[str, SecretStr]:
@@ -45,7 +45,7 @@ class GatewaySettings(Settings):
     gateway_listeners_per_tenant: int = Field(100, ge=1)
     gateway_uploads: int = Field(64, ge=1)
     gateway_uploads_per_tenant: int = Field(32, ge=1)
-    gateway_reply_seconds: float = Field(10.0, gt=0)
+    gateway_reply_seconds: Seconds = 10.0
 
     @field_validator("gateway_operator_token")
     @classmethod

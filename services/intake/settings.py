@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from shared.seal import SealKey
-from shared.settings import Settings
+from shared.settings import Seconds, Settings
 
 
 class IntakeSettings(Settings):
@@ -17,5 +17,5 @@ class IntakeSettings(Settings):
     max_running: int = Field(1_000, ge=1)
     max_running_per_tenant: int = Field(500, ge=1)
     retention_days: int | None = Field(None, ge=1, le=3_650)
-    overdue: float = Field(60.0, gt=0)
-    sweep_seconds: float = Field(30.0, gt=0)
+    overdue: Seconds = 60.0
+    sweep_seconds: Seconds = 30.0

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from shared.addresses import AllowedNetworks
-from shared.settings import Settings
+from shared.settings import Seconds, Settings
 
 
 class NotifierSettings(Settings):
@@ -15,6 +15,6 @@ class NotifierSettings(Settings):
 
     signing_key: SecretStr = Field(min_length=16)
     allowed_networks: AllowedNetworks = ()
-    step_limit: float = Field(300.0, gt=0)
+    step_limit: Seconds = 300.0
     attempts: int = Field(12, ge=1, le=100)
     webhook_timeout: float = Field(15.0, gt=0, le=120)

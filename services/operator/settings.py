@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from shared.models import OFFLINE
-from shared.settings import PREFIX, Settings
+from shared.settings import BLOBS_URL, PREFIX, Settings
 
 HOME = Path(".scribe")
 """Where the local mesh keeps everything, in the folder that the command is called from."""
@@ -24,6 +24,6 @@ class OperatorSettings(Settings):
     gateway_url: str = Field("http://127.0.0.1:8000", pattern=r"^https?://[^/]+$")
     token: SecretStr | None = None
     cache: Path = HOME / "cache"
-    blobs_url: str = Field(default_factory=_local_blobs, pattern=r"^(file|s3|gs|az|memory)://")
+    blobs_url: str = Field(default_factory=_local_blobs, pattern=BLOBS_URL)
     transcriber_model: str = "base"
     diarizer_model: str = OFFLINE

@@ -74,7 +74,10 @@ def scales(words: list[str]) -> dict[str, int]:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Return what the work returns; SIGTERM and Ctrl-C end it in order. Raises Failed for what cannot run."""
+    """Return what the work returns; Ctrl-C, SIGTERM and a terminal that closes end it in order, a second one at once.
+
+    Raises Failed for what cannot run.
+    """
     try:
         return asyncio.run(_stoppable(work))
     except CannotRun as cannot:
@@ -86,6 +89,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 async def _stoppable(work: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(work)
     # SIGINT by name too: a shell starts what runs in the background with it ignored, and asyncio leaves it so.
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP, as a terminal that closes sends it, stays ignored under nohup.
+    kept = [signal.SIGHUP] if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else []
+    for ending in (signal.SIGINT, signal.SIGTERM, *kept):
         asyncio.get_running_loop().add_signal_handler(ending, task.cancel)
     return await task

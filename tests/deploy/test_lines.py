@@ -4,8 +4,10 @@ import io
 import json
 from pathlib import Path
 
+import pytest
+
 from deploy.local.lines import Printer, readable
-from deploy.local.secret import keys
+from deploy.local.secret import keep, keys
 
 
 class Terminal(io.StringIO):
@@ -54,6 +56,14 @@ def test_a_terminal_gets_a_colour_per_process_and_one_for_alarm() -> None:
     assert first == third
     assert first[:5] != second[:5]
     assert "\x1b[31m03:04:05.678 ERROR" in first
+
+
+def test_a_file_that_holds_a_secret_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """One without the keys would be taken for the keys at every later start."""
+    with pytest.raises(UnicodeEncodeError):
+        keep(tmp_path / "secrets.env", "SCRIBE_SEAL_KEY=\udfff")
+    assert not (tmp_path / "secrets.env").exists()
+    assert len(keys(tmp_path / "secrets.env")) == 2
 
 
 def test_keys_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:

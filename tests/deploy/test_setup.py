@@ -1,5 +1,6 @@
 """The script behind `make setup`, with stand-ins for Python and pip."""
 
+import os
 import subprocess
 from pathlib import Path
 from shutil import copytree
@@ -16,10 +17,16 @@ def project(tmp_path: Path) -> Path:
     write(tmp_path, "1.0")
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
-    for name, does in (("python", "exit 0"), ("pip", f'echo "$@" >> "{tmp_path}/pip.log"')):
-        (programs / name).write_text(f"#!/bin/sh\n{does}\n")
-        (programs / name).chmod(0o755)
+    program(programs / "python", "exit 0")
+    program(programs / "pip", f'# {programs}/python\necho "$@" >> "{tmp_path}/pip.log"')
     return tmp_path
+
+
+def program(file: Path, does: str) -> None:
+    """Make a program of a line for the shell."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{does}\n")
+    file.chmod(0o755)
 
 
 def write(project: Path, version: str) -> None:
@@ -48,3 +55,17 @@ def test_going_back_to_an_older_version_installs_what_that_pins(project: Path) -
         write(project, version)
         installed.append(installs(project, "local"))
     assert installed == [True, True, True]
+
+
+def test_in_a_copy_of_the_folder_the_environment_is_made_anew(
+    project: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The copied programs name the original: they would run its code, and install into it."""
+    assert installs(project, "local")
+    copy, made = tmp_path_factory.mktemp("elsewhere") / "copy", project / "made.log"
+    copytree(project, copy)
+    program(project / "stand-ins/python3.11", f'echo "$@" >> "{made}"')
+    environment = {"PATH": f"{project}/stand-ins:{os.environ['PATH']}"}
+    for folder in (project, copy):
+        subprocess.run([folder / "deploy/local/setup.sh", "local"], check=True, capture_output=True, env=environment)  # noqa: S603 - our own file
+        assert ("-m venv --clear .venv" in made.read_text()) == (folder == copy)

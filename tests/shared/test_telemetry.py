@@ -56,6 +56,15 @@ def test_every_line_of_a_process_is_one_json_object() -> None:
     assert "ValueError: two\nrows" in lines[4]["exc_info"]
 
 
+def test_a_misspelt_variable_is_told_at_the_start() -> None:
+    """Passed over in silence, it would look as if it held."""
+    begins = (
+        "from shared.settings import Settings; from shared.telemetry import begin; begin('talker', Settings); 1 / 0"
+    )
+    lines = said("-c", begins, PYTHONPATH=str(ROOT), SCRIBE_GRASE="7")
+    assert lines[0]["message"] == "SCRIBE_GRASE is read by nobody here; is SCRIBE_GRACE meant?"
+
+
 @pytest.mark.parametrize(
     ("service", "variable", "value"),
     [
