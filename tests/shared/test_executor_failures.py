@@ -173,6 +173,20 @@ async def test_an_optional_stage_that_gives_up_leaves_a_warning() -> None:
     ]
 
 
+async def test_a_job_without_a_result_does_not_complete() -> None:
+    """Where nothing could stand in for the enhancer there is no transcript, and the job says that it failed."""
+    bench = Bench(diarize=False)
+    await bench.run(bench.first[0], usual)
+    for part in range(3):
+        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
+    unable = failing(OSError("the disk is full"))
+    await bench.run(bench.step(Stage.ENHANCER), failing(GiveUp("no words")), stand_in=unable)
+    assert bench.job.state is JobState.FAILED
+    assert bench.job.error == (
+        "the enhancer gave up: no words; and what should stand in for it failed: the disk is full"
+    )
+
+
 async def test_a_strict_job_fails_when_an_optional_stage_gives_up() -> None:
     """A job that asked to be strict takes no degraded result, and its other steps are dropped."""
     bench = Bench(strict=True)
