@@ -140,6 +140,32 @@ async def test_an_expired_job_is_forgotten_with_its_objects(tmp_path: Path) -> N
         await sweeps.blobs.get(f"jobs/acme/{old.id}/original")
 
 
+async def test_an_upload_goes_with_the_last_job_that_was_made_of_it(tmp_path: Path) -> None:
+    """Another job may still have to read it: one that is kept keeps the upload."""
+    store, post = MemoryStore(), MemoryPost()
+    made_of_it = new_job(source={"object": "uploads/acme/a.wav"}).job.options
+    first, second = (stored(store, state=JobState.COMPLETED, options=made_of_it) for _ in range(2))
+    sweeps = sweeper(store, post, tmp_path)
+    await sweeps.blobs.put("uploads/acme/a.wav", b"sound")
+    store.jobs[first.id] = first.but(expires=now() - LONG_AGO)
+    await sweeps.sweep()
+    assert list(store.jobs) == [second.id]
+    assert await sweeps.blobs.get("uploads/acme/a.wav") == b"sound"
+    store.jobs[second.id] = second.but(expires=now() - LONG_AGO)
+    await sweeps.sweep()
+    assert store.jobs == {}
+    with pytest.raises(NoSuchObject):
+        await sweeps.blobs.get("uploads/acme/a.wav")
+
+
+async def test_a_job_is_kept_until_its_time_has_come(tmp_path: Path) -> None:
+    """One that is to be kept for a while longer stays, and so does one that nobody ever wants forgotten."""
+    store, post = MemoryStore(), MemoryPost()
+    later, never = (stored(store, state=JobState.COMPLETED, expires=at) for at in (now() + LONG_AGO, None))
+    await sweeper(store, post, tmp_path).sweep()
+    assert store.jobs.keys() == {later.id, never.id}
+
+
 async def test_a_job_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The object store refuses one job's objects: that job stays for the next sweep, the other one goes."""
     store, post = MemoryStore(), MemoryPost()
