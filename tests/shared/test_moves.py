@@ -8,13 +8,14 @@ import pytest
 
 from shared.clock import now
 from shared.jobs.changes import Stale, at, learned, queued_again, told, with_step
-from shared.jobs.claims import Claimed, Rules, claim
+from shared.jobs.claims import Claimed, Rules, Settled, claim
 from shared.jobs.document import Job, StepRecord
-from shared.jobs.moves import announce, bury, cancel, commit, opened, release
+from shared.jobs.moves import announce, bury, cancel, commit, opened, release, settle
 from shared.jobs.states import ADMITTED, JOB_MOVES, STEP_MOVES, TERMINAL, JobState, StepState
 from shared.jobs.step import Step
 from shared.topology import Happening, Stage
-from tests.fakes.jobs import WINDOW, chunk_text, cut, new_job, prepared
+from shared.transcript import Delivered
+from tests.fakes.jobs import WINDOW, chunk_text, cut, new_job, prepared, published
 
 RULES = Rules(3, 20.0)
 ENDS: dict[str, Callable[[Job, Step, int], object]] = {
@@ -137,6 +138,82 @@ def test_a_cancelled_jobs_open_steps_are_dropped_and_what_was_done_stays(state: 
     assert set(states.values()) == {StepState.DROPPED}
     assert (ended.job.state, ended.steps) == (JobState.CANCELLED, ())
     assert cancel(ended.job, now(), WINDOW).job is ended.job
+
+
+@pytest.mark.parametrize("end", [*ENDS.values()], ids=[*ENDS])
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+def test_nothing_is_taken_for_a_job_that_has_ended(end: Callable[[Job, Step, int], object], state: JobState) -> None:
+    """Whatever its document says of the step: what is cancelled never becomes completed."""
+    job, step = claimed()
+    with pytest.raises(Stale, match=f"the job is {state}"):
+        end(job.but(state=state), step, 2)
+    assert claim(job.but(state=state), step, "w2", now() + timedelta(hours=1), RULES) == Settled(job.but(state=state))
+
+
+def test_a_step_that_is_done_says_when_and_forgets_why_it_was_tried_again() -> None:
+    """A failure that was overcome is not shown as one."""
+    job, step = claimed()
+    job = release(job, step, 2, "answered 503", now(), due=None, spent=True).job
+    assert job.steps[step.key].worker is None
+    taken, moment = claim(job, step, "w", now(), RULES), now()
+    record = commit(taken.job, step, 3, prepared(), moment, WINDOW).job.steps[step.key]
+    assert (record.ended, record.progress, record.error, record.winner) == (moment, 1.0, None, 3)
+
+
+def test_a_commit_passes_on_only_what_it_adds() -> None:
+    """What was told before may not be published yet: that is for whoever told it, or the sweeper."""
+    moved = new_job()
+    (step,) = moved.steps
+    job = claim(moved.job, step, "w", now(), RULES).job
+    job = commit(job, step, 1, prepared(1), now(), WINDOW).job
+    chunk = Step(job.id, Stage.TRANSCRIBER)
+    committed = commit(claim(job, chunk, "w", now(), RULES).job, chunk, 1, chunk_text(0), now(), WINDOW)
+    assert [fact.happening for fact in committed.job.outbox] == [Happening.ACCEPTED, Happening.SEGMENTS]
+    assert [fact.happening for fact in committed.facts] == [Happening.SEGMENTS]
+    assert committed.job.deliveries == {}
+
+
+def hooked(happening: Happening = Happening.ACCEPTED) -> tuple[Job, Step, Step]:
+    """Return a job, its first step, and the delivery that its webhook is owed."""
+    moved = new_job(webhooks=[{"url": "https://example.org/hook", "events": [happening]}])
+    first, delivery = moved.steps
+    return moved.job, first, delivery
+
+
+def test_a_webhook_that_is_given_up_on_does_not_fail_its_job() -> None:
+    """The job goes on, with a warning."""
+    job, first, delivery = hooked()
+    job = claim(job, delivery, "w", now(), RULES).job
+    moved = bury(job, delivery, 1, "answered 410", None, now(), WINDOW)
+    assert moved.job.state is JobState.RUNNING
+    assert moved.job.steps[first.key].state is StepState.QUEUED
+    assert moved.job.warnings == ("the notifier gave up: answered 410",)
+
+
+def test_a_cancelled_job_is_at_rest_when_its_webhooks_have_been_told() -> None:
+    """The cancel drops what works on the recording, and no delivery."""
+    job, first, delivery = hooked()
+    job = cancel(job, now(), WINDOW).job
+    assert job.steps[first.key].state is StepState.DROPPED
+    assert job.steps[delivery.key].state is StepState.QUEUED
+    job = job.but(outbox=())
+    assert settle(job).job is job
+    told_it = claim(job, delivery, "w", now(), RULES).job
+    done = commit(told_it, delivery, 1, Delivered(url="https://example.org", status=200), now(), WINDOW).job
+    assert settle(done).job.settled
+
+
+def test_what_stood_in_for_the_result_is_the_result() -> None:
+    """A job whose enhancer was given up on still says where its transcript lies."""
+    moved = new_job(diarize=False)
+    (step,) = moved.steps
+    job = commit(claim(moved.job, step, "w", now(), RULES).job, step, 1, prepared(0), now(), WINDOW).job
+    last = Step(job.id, Stage.ENHANCER)
+    moved = bury(claim(job, last, "w", now(), RULES).job, last, 1, "no room", published(), now(), WINDOW)
+    assert moved.job.state is JobState.COMPLETED
+    assert moved.job.facts.transcript == published().transcript
+    assert moved.job.made(Stage.ENHANCER) == {last: 1}
+    assert moved.facts[-1].body["transcript"] == published().transcript
 
 
 def test_a_job_that_must_wait_is_told_but_has_nothing_queued() -> None:
