@@ -91,14 +91,14 @@ class AddressGuard:
             self.check(host, address)
 
     def _check_allowed(self, host: str, address: Address) -> None:
-        if not any(address.version == network.version and address in network for network in self._allowed):
+        if not any(address in network for network in self._allowed):
             raise PrivateAddress(host, address)
 
 
 def _is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address not in GLOBAL_UNICAST:
         return address in NAT64
-    listed = any(address.version == network.version and address in network for network in RESERVED)
+    listed = any(address in network for network in RESERVED)
     return address.is_global and not (listed or address.is_multicast or address.is_reserved)
 
 

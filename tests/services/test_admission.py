@@ -1,5 +1,6 @@
 """Admission: who may start is a matter of lanes, tenants and age, and nobody who waits is forgotten."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
@@ -120,6 +121,47 @@ async def test_a_job_admitted_while_the_broker_went_away_is_passed_on_with_the_n
     assert house.states(waiting) == [JobState.ACCEPTED]
     await house.admission.admit()
     assert [step.job for step in house.post.steps] == [waiting.id]
+
+
+@pytest.mark.parametrize(
+    ("tenant", "lane", "full", "full_for"),
+    [
+        ("a", Lane.NORMAL, True, True),  # three of its lane and above run, whosever they are
+        ("b", Lane.NORMAL, True, True),
+        ("a", Lane.HIGH, False, True),  # two of its own
+        ("b", Lane.HIGH, False, False),
+        ("a", Lane.URGENT, False, False),
+    ],
+)
+def test_jobs_of_a_lane_and_above_count_of_each_tenant_and_in_all(
+    tenant: str, lane: Lane, full: bool, full_for: bool
+) -> None:
+    """What is lower stands in nobody's way."""
+    running = Counter({("a", Lane.HIGH): 2, ("b", Lane.NORMAL): 1, ("b", Lane.BACKGROUND): 9})
+    limits = Limits(jobs=3, jobs_per_tenant=2)
+    assert (limits.full(running, lane), limits.full_for(running, tenant, lane)) == (full, full_for)
+
+
+async def test_an_intake_that_has_just_started_knows_who_runs() -> None:
+    """It counts before it lets anybody in."""
+    house = House(1, 1)
+    running = await house.submit()
+    house.admission = admission(house.store, house.post, Limits(1, 1))
+    waiting = await house.submit()
+    assert house.states(running, waiting) == [JobState.ACCEPTED, JobState.WAITING]
+
+
+async def test_the_end_of_a_job_that_is_no_longer_kept_lets_others_in() -> None:
+    """Its event may wait for longer than the job was kept; and it is said in the history that another was admitted."""
+    house = House(1, 1)
+    first, second = await house.submit(), await house.submit()
+    ended = moves.cancel(house.store.jobs.pop(first.id), now(), WINDOW)
+    house.admission._counted = -FRESH
+    told: Any = Incoming(Event.of(ended.job, ended.facts[-1]).model_dump_json().encode())
+    await house.admission.on_end(told)
+    assert house.states(second) == [JobState.ACCEPTED]
+    assert [entry.what for entry in await house.store.history(second.id)] == ["admitted"]
+    assert house.admission._admitted == {}
 
 
 async def test_a_waiting_job_can_be_cancelled() -> None:

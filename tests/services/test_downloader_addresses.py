@@ -7,9 +7,10 @@ from ipaddress import ip_network
 
 import pytest
 from pydantic import ValidationError
+from yarl import URL
 
 from services.downloader.settings import DownloaderSettings
-from shared.addresses import LOOKUPS, AddressGuard, GuardedResolver, PrivateAddress
+from shared.addresses import LOOKUPS, AddressGuard, GuardedResolver, PrivateAddress, guarded_session
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
@@ -96,6 +97,20 @@ def test_networks_and_hosts_can_be_opened() -> None:
     for host, address in [("a", "10.0.0.1"), ("a.minio", "10.1.2.3"), ("a", "::1")]:
         with pytest.raises(PrivateAddress):
             guard.check(host, address)
+
+
+@pytest.mark.parametrize("host", ["3com.example", "1and1.example", "0x.example", "127.0.0.1.example"])
+def test_a_name_that_begins_like_an_address_is_a_name(host: str) -> None:
+    """What it stands for is for the resolver to find out, and then to be vetted."""
+    AddressGuard(()).check_url(f"http://{host}/a.wav")
+
+
+async def test_what_one_server_sets_is_sent_to_nobody() -> None:
+    """One session serves all tenants: it keeps no cookies, and takes no proxy from the environment."""
+    async with guarded_session(AddressGuard(())) as session:
+        session.cookie_jar.update_cookies({"session": "s3cret"}, URL("https://host.test/"))
+        assert not session.cookie_jar.filter_cookies(URL("https://host.test/"))
+        assert not session.trust_env
 
 
 async def test_a_name_is_vetted_by_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:

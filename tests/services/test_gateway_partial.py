@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from shared.jobs.document import StepRecord
+from services.gateway.partial import partial
+from shared.jobs.document import Facts, StepRecord
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.topology import Stage
@@ -26,3 +27,15 @@ async def test_what_a_cancelled_job_left_can_be_read_and_is_marked(tmp_path: Pat
     assert (left.partial, left.text, left.segments[0].start) == (True, "שלום", 10)
     assert "cancelled" in left.warnings[-1]
     assert (left.duration, "1 chunks are here; the recording had not" in left.warnings[-1]) == (15.0, True)
+
+
+def test_what_is_left_is_read_by_chunk_and_says_what_is_missing() -> None:
+    """A paragraph for each chunk with its segments by index, silence left out; the recording's length, where known."""
+    job = new_job().job.but(state=JobState.FAILED, facts=Facts(duration=47.0, chunks=5), warnings=("no voices",))
+    silent = chunk_text(1).model_copy(update={"segments": ()})
+    left = partial(job, [chunk_text(0), silent, chunk_text(2, "לכולם"), chunk_text(3)])
+    read = [(each.start, each.end, each.text, each.segments) for each in left.paragraphs]
+    assert read == [(0, 5, "שלום", (0,)), (20, 25, "לכולם", (1,)), (30, 35, "שלום", (2,))]
+    assert left.text == "שלום\nלכולם\nשלום"
+    assert left.warnings == ("no voices", "the job is failed: 4 of 5 chunks are here")
+    assert left.duration == 47.0

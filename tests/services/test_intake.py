@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -69,6 +70,19 @@ async def test_the_document_keeps_no_secret(take: Callable[..., Any], store: Mem
     (job,) = store.jobs.values()
     assert job.options.source == Source(url="https://example.org/a.mp3")
     assert SECRET not in job.model_dump_json()
+
+
+@pytest.mark.parametrize(("asked", "days"), [({"retention_days": 2}, 2), ({}, 30)])
+async def test_an_ended_job_is_kept_for_as_many_days_as_it_asked_or_the_deployment_says(
+    take: Callable[..., Any], store: MemoryStore, asked: dict[str, int], days: int
+) -> None:
+    """Counted from its end; one that has not ended is kept however old it is."""
+    said = submit(**asked)
+    await take(said)
+    assert store.jobs[said["id"]].expires is None
+    await take({"id": said["id"], "tenant": "acme"}, routing_key=CANCEL_KEY)
+    job = store.jobs[said["id"]]
+    assert job.expires == job.updated + timedelta(days=days)
 
 
 async def test_the_same_message_twice_is_one_job(

@@ -1,10 +1,12 @@
 """The sweeper: what the broker lost is published again, what is on its way is left alone, what expired is forgotten."""
 
+import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -103,6 +105,25 @@ async def test_what_runs_waits_on_the_ladder_or_is_young_is_left_alone(tmp_path:
     assert (await swept(tmp_path, running, waiting, {"posted": now()}))[0] == []
 
 
+async def test_what_is_not_in_the_queue_is_not_missed_there(tmp_path: Path) -> None:
+    """One message lies in the queue for the one step that waits there; the other's is with its worker or the ladder."""
+    for elsewhere in ({"state": StepState.RUNNING, "heartbeat": now()}, {"due": now() + LONG_AGO}):
+        assert (await swept(tmp_path, elsewhere, {}, downloader=1))[0] == []
+
+
+async def test_a_sweep_that_fails_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The broker is away, and then back: first it gets its topology, then what it lost, and who waits may start."""
+    store, post, admitted = MemoryStore(), MemoryPost(), asyncio.Event()
+    job = stored(store)
+    declare = AsyncMock(side_effect=[ConnectionError("away"), None])
+    sweeps = replace(sweeper(store, post, tmp_path), declare=declare, interval=0.01)
+    monkeypatch.setattr(sweeps.admission, "admit", AsyncMock(side_effect=admitted.set))
+    running = asyncio.create_task(sweeps.run())
+    await asyncio.wait_for(admitted.wait(), 60)
+    running.cancel()
+    assert [step.job for step in post.steps] == [job.id]
+
+
 async def test_a_step_whose_worker_died_with_its_message_is_published_again(tmp_path: Path) -> None:
     """No heartbeat for long, and no message: somebody else must hear of it."""
     again, (job,) = await swept(tmp_path, {"state": StepState.RUNNING, "heartbeat": now() - LONG_AGO})
@@ -116,6 +137,14 @@ async def test_events_that_were_never_published_are_published(tmp_path: Path) ->
     await sweeper(store, post, tmp_path).sweep()
     assert post.told() == [Happening.ACCEPTED]
     assert store.jobs[job.id].outbox == ()
+
+
+async def test_events_that_are_about_to_be_published_are_left_to_who_does_so(tmp_path: Path) -> None:
+    """A job that changed a moment ago is somebody's, who has yet to hear the broker confirm."""
+    store, post = MemoryStore(), MemoryPost()
+    stored(store, outbox=new_job().job.outbox, updated=now())
+    await sweeper(store, post, tmp_path, downloader=1).sweep()
+    assert post.told() == []
 
 
 async def test_a_job_at_rest_is_looked_at_once(tmp_path: Path) -> None:
@@ -138,6 +167,32 @@ async def test_an_expired_job_is_forgotten_with_its_objects(tmp_path: Path) -> N
     assert await sweeps.blobs.get("jobs/acme/other/original") == b"sound"
     with pytest.raises(NoSuchObject):
         await sweeps.blobs.get(f"jobs/acme/{old.id}/original")
+
+
+async def test_an_upload_goes_with_the_last_job_that_was_made_of_it(tmp_path: Path) -> None:
+    """Another job may still have to read it: one that is kept keeps the upload."""
+    store, post = MemoryStore(), MemoryPost()
+    made_of_it = new_job(source={"object": "uploads/acme/a.wav"}).job.options
+    first, second = (stored(store, state=JobState.COMPLETED, options=made_of_it) for _ in range(2))
+    sweeps = sweeper(store, post, tmp_path)
+    await sweeps.blobs.put("uploads/acme/a.wav", b"sound")
+    store.jobs[first.id] = first.but(expires=now() - LONG_AGO)
+    await sweeps.sweep()
+    assert list(store.jobs) == [second.id]
+    assert await sweeps.blobs.get("uploads/acme/a.wav") == b"sound"
+    store.jobs[second.id] = second.but(expires=now() - LONG_AGO)
+    await sweeps.sweep()
+    assert store.jobs == {}
+    with pytest.raises(NoSuchObject):
+        await sweeps.blobs.get("uploads/acme/a.wav")
+
+
+async def test_a_job_is_kept_until_its_time_has_come(tmp_path: Path) -> None:
+    """One that is to be kept for a while longer stays, and so does one that nobody ever wants forgotten."""
+    store, post = MemoryStore(), MemoryPost()
+    later, never = (stored(store, state=JobState.COMPLETED, expires=at) for at in (now() + LONG_AGO, None))
+    await sweeper(store, post, tmp_path).sweep()
+    assert store.jobs.keys() == {later.id, never.id}
 
 
 async def test_a_job_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

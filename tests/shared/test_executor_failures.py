@@ -13,6 +13,7 @@ from shared.clock import now
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
+from shared.mesh.run import Draining
 from shared.mesh.running import Running
 from shared.mesh.work import Work
 from shared.topology import LADDER, Happening, Stage, rung_for
@@ -197,6 +198,52 @@ async def test_an_optional_stage_that_gives_up_leaves_a_warning() -> None:
         "the diarizer gave up: no voices",
         "the enhancer gave up: no words",
     ]
+
+
+async def test_a_job_without_a_result_does_not_complete() -> None:
+    """Where nothing could stand in for the enhancer there is no transcript, and the job says that it failed."""
+    bench = Bench(diarize=False)
+    await bench.run(bench.first[0], usual)
+    for part in range(3):
+        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
+    unable = failing(OSError("the disk is full"))
+    await bench.run(bench.step(Stage.ENHANCER), failing(GiveUp("no words")), stand_in=unable)
+    assert bench.job.state is JobState.FAILED
+    assert bench.job.error == (
+        "the enhancer gave up: no words; and what should stand in for it failed: the disk is full"
+    )
+
+
+@pytest.mark.parametrize(("ends", "raised"), [(ConnectionError("away"), ConnectionError), (Stopped(), Draining)])
+async def test_a_job_does_not_fail_because_what_stands_in_was_interrupted(
+    ends: Exception, raised: type[Exception]
+) -> None:
+    """Neither a database that went away nor a stop says that nothing can stand in: somebody tries again."""
+    bench = Bench()
+    step = bench.first[0]
+    with pytest.raises(raised):
+        await bench.run(step, failing(GiveUp("no words")), stand_in=failing(ends))
+    assert bench.post.parked == []
+    assert bench.job.state is JobState.RUNNING
+    assert not bench.job.steps[step.key].over
+
+
+async def test_every_attempt_that_was_not_committed_is_in_the_history() -> None:
+    """With what it ended in, and why: the one that failed, the one that fell silent, the one that gave up."""
+    bench = Bench()
+    step = bench.first[0]
+    await bench.run(step, failing(TryLater("busy", 10)), attempts=9)
+    with pytest.raises(SystemExit):
+        await bench.run(step, failing(SystemExit()), attempts=9)  # type: ignore[arg-type]  # what ends a process
+    fall_silent(bench, step)
+    await bench.run(step, failing(AssertionError("must wait")), name="w2", attempts=9)
+    await bench.run(step, failing(GiveUp("gone")), attempts=9)
+    history = await bench.store.history(bench.id)
+    assert {(entry.attempt, entry.what, entry.reason) for entry in history} == {
+        (1, "again", "busy"),
+        (2, "lost", "its heartbeat was lost"),
+        (3, "dead", "gone"),
+    }
 
 
 async def test_a_strict_job_fails_when_an_optional_stage_gives_up() -> None:

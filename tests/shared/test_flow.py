@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,16 @@ def given_up(job: Job, step: Step) -> Moved:
     return bury(claimed.job, step, claimed.attempt, "no voices", None, now(), 2)
 
 
+@pytest.mark.parametrize(("minutes", "pieces"), [(0.1, 1), (5.9, 1), (6, 2), (8.9, 2), (9, 3)])
+def test_recordings_of_six_minutes_and_more_are_heard_in_pieces(minutes: float, pieces: int) -> None:
+    """A piece has three minutes or more: shorter, it would hold too little of a voice to be known by."""
+    moved = new_job()
+    (step,) = moved.steps
+    claimed = claim(moved.job, step, "w", now(), RULES)
+    job = commit(claimed.job, step, 1, prepared(1, minutes * 60), now(), 2).job
+    assert flow.pieces(job) == pieces
+
+
 def test_the_pieces_are_joined_when_the_last_is_heard() -> None:
     """The join waits for every piece, and it alone is given what they made."""
     job, pieces = long_job(2)
@@ -88,6 +99,8 @@ def test_the_pieces_are_joined_when_the_last_is_heard() -> None:
     assert join == Step(job.id, Stage.DIARIZER, 2)
     assert flow.needs(moved.job, join) == (Stage.DOWNLOADER, Stage.DIARIZER)
     assert flow.needs(moved.job, pieces[0]) == (Stage.DOWNLOADER,)
+    assert flow.needs(moved.job, Step(job.id, Stage.TRANSCRIBER, 2)) == (Stage.DOWNLOADER,)
+    assert flow.needs(moved.job, Step(job.id, Stage.DIARIZER, 1)) == (Stage.DOWNLOADER,)
     assert Stage.DIARIZER in left(moved.job)
     assert Stage.DIARIZER not in left(done(moved.job, join, 1, 2, 2).job)
 

@@ -1,6 +1,7 @@
 """The documents that a process remembers: few, short, the latest, and never more than a place to begin."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -59,6 +60,24 @@ def test_marks_of_steps_that_a_document_out_of_date_does_not_know_are_passed_ove
     assert document is not None
     assert (document.outbox, document.steps.keys()) == ((), moved.job.steps.keys())
     assert document.steps[moved.steps[0].key].posted
+
+
+@pytest.mark.parametrize("changes", [{"state": StepState.RUNNING}, {"due": now()}, {"state": StepState.DONE}])
+def test_only_a_step_that_waits_to_be_claimed_is_known(changes: dict[str, Any]) -> None:
+    """Heartbeats change no revision: a worker that looks dead here may be alive, and no save would find that out."""
+    moved, kept = new_job(), Known()
+    (step,) = moved.steps
+    other = {"enhancer-0": StepRecord(queued=now())}
+    kept.keep(moved.job.but(steps={step.key: moved.job.steps[step.key].but(**changes), **other}))
+    assert kept.claimable(step) is None
+    assert kept.claimable(Step(moved.job.id, Stage.ENHANCER)) is not None
+
+
+def test_a_save_of_a_job_that_came_again_under_its_id_is_not_refused() -> None:
+    """The first one's revisions say nothing of it."""
+    moved, kept = new_job(), Known()
+    kept.keep(moved.job.but(revision=3))
+    assert not kept.moved_on(moved.job.but(created=moved.job.created + timedelta(days=1)))
 
 
 def test_only_so_many_documents_are_remembered_and_no_long_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from shared.transcript import ChunkText, Segment
 from tests.fakes.jobs import new_job
 
 URL = {"url": "https://example.org/a.mp3"}
+HEADERS_BEYOND = {"source": {**URL, "headers": dict.fromkeys(map(str, range(21)), "")}}
 
 
 def submit(**fields: Any) -> Submit:
@@ -58,6 +59,8 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"priority": "now"}, "priority"),
         ({"source": {"url": "file:///etc/passwd"}}, "source.url"),
         ({"source": {"url": "https://me:secret@example.org/"}}, "source.url"),
+        ({"source": {"url": "https://me@example.org/"}}, "source.url"),
+        ({"source": {"url": "https:///a.mp3"}}, "source.url"),
         ({"source": {"url": "https://example.org:99999/a.mp3"}}, "source.url"),
         ({"source": {"url": "https://[::1/a.mp3"}}, "source.url"),
         ({"source": {"url": "https://][@"}}, "source.url"),
@@ -65,6 +68,7 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"source": {"url": "https://[v1.::1]/a.mp3"}}, "source.url"),
         ({"source": {"url": "https://[me]@/a.mp3"}}, "source.url"),
         ({"source": {}}, "source"),
+        ({"source": {"object": "uploads/default/a", "headers": {"a": "b"}}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
         ({"source": {"object": "uploads/default/../x"}}, "source.object"),
@@ -88,6 +92,39 @@ def wrong_fields(**fields: Any) -> set[str]:
 def test_a_wrong_field_is_named(fields: dict[str, Any], named: str) -> None:
     """A message is refused for exactly the field that is wrong."""
     assert wrong_fields(**fields) == {named}
+
+
+@pytest.mark.parametrize(
+    ("most", "beyond", "named"),
+    [
+        ({"tenant": "t" * 63}, {"tenant": "t" * 64}, "tenant"),
+        ({"idempotency_key": "k" * 200}, {"idempotency_key": "k" * 201}, "idempotency_key"),
+        ({"source": {**URL, "headers": dict.fromkeys(map(str, range(20)), "")}}, HEADERS_BEYOND, "source.headers"),
+        ({"hotwords": "w" * 500}, {"hotwords": "w" * 501}, "hotwords"),
+        ({"initial_prompt": "w" * 1_000}, {"initial_prompt": "w" * 1_001}, "initial_prompt"),
+        ({"temperature": 1}, {"temperature": [0, 1.01]}, "temperature.1"),
+        ({"temperature": 0}, {"temperature": [0, -0.01]}, "temperature.1"),
+        ({"temperature": (0.5,) * 6}, {"temperature": (0.5,) * 7}, "temperature"),
+        ({"beam_size": 20}, {"beam_size": 21}, "beam_size"),
+        ({"beam_size": 1}, {"beam_size": 0}, "beam_size"),
+        ({"num_speakers": 50}, {"num_speakers": 51}, "num_speakers"),
+        ({"min_speakers": 1}, {"min_speakers": 0}, "min_speakers"),
+        ({"min_speakers": 2, "max_speakers": 2, "num_speakers": 2}, {"num_speakers": 1, "min_speakers": 2}, ""),
+        ({"retention_days": 3650}, {"retention_days": 3651}, "retention_days"),
+        ({"retention_days": 1}, {"retention_days": 0}, "retention_days"),
+        ({"webhooks": [URL] * 8}, {"webhooks": [URL] * 9}, "webhooks"),
+        ({"metadata": {"x": "y" * (METADATA_BYTES - 8)}}, {"metadata": {"x": "y" * (METADATA_BYTES - 7)}}, "metadata"),
+        ({"vad": {"padding": 2}}, {"vad": {"padding": 2.1}}, "vad.padding"),
+        ({"vad": {"min_silence": 0.05}}, {"vad": {"min_silence": 0}}, "vad.min_silence"),
+        ({"vad": {"threshold": 0.99}}, {"vad": {"threshold": 1}}, "vad.threshold"),
+    ],
+)
+def test_a_field_may_have_as_much_as_is_told_and_no_more(
+    most: dict[str, Any], beyond: dict[str, Any], named: str
+) -> None:
+    """The bounds are those of the documentation: what reaches one is taken, what goes beyond is refused by name."""
+    submit(**most)
+    assert wrong_fields(**beyond) == {named}
 
 
 @pytest.mark.parametrize(

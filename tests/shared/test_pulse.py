@@ -8,8 +8,17 @@ from itertools import pairwise
 
 import pytest
 
+from shared.clock import now
+from shared.jobs.moves import cancel
+from shared.jobs.states import JobState
+from shared.mesh.outcomes import Stopped
 from shared.mesh.pulse import Pulse
+from shared.mesh.work import Work
+from shared.topology import Happening
+from shared.transcript import Output
+from tests.fakes.bench import Bench
 from tests.fakes.clock import without_waiting
+from tests.fakes.jobs import WINDOW
 
 INTERVAL = 5.0
 
@@ -47,6 +56,30 @@ async def test_a_step_beats_on_while_the_broker_is_away(tell: Callable[[float], 
     assert beats == sorted(set(beats))
     assert max(later - earlier for earlier, later in pairwise(at)) <= 2.5 * INTERVAL
     assert at[-1] > 15 * INTERVAL
+
+
+@without_waiting
+async def test_a_step_at_work_shows_its_progress_in_its_document_and_outside() -> None:
+    """Its stage says how far it is; what it is told to stop by is set once it is no longer its worker's."""
+    bench, seen = Bench(), list[float]()
+    step = bench.first[0]
+
+    async def works(work: Work) -> Output:
+        work.progress(0.5)
+        await asyncio.sleep(2.5 * INTERVAL)
+        seen.append(bench.job.steps[step.key].progress)
+        assert not work.stop.is_set()
+        ended = cancel(bench.job, now(), WINDOW).job
+        bench.store.jobs[bench.id] = ended.but(revision=ended.revision + 1)
+        await asyncio.sleep(2.5 * INTERVAL)
+        assert work.stop.is_set()
+        raise Stopped
+
+    await bench.run(step, works)
+    assert seen == [0.5]
+    told = [event.body["fraction"] for event in bench.post.events if event.happening is Happening.PROGRESS]
+    assert told == [0.5]
+    assert bench.job.state is JobState.CANCELLED
 
 
 @without_waiting

@@ -82,6 +82,32 @@ async def test_a_job_completed_without_speakers_gets_them_by_a_replay() -> None:
     assert bench.job.steps["enhancer-0"].winner == 2
 
 
+async def test_a_replayed_job_has_no_result_until_it_is_made_anew() -> None:
+    """The old one would stay: the first to say a fact decides it. What the recording is stays known."""
+    bench = Bench()
+    dead = await given_up(bench, Stage.DIARIZER)
+    before = bench.job.facts
+    assert before.transcript is not None
+    replayed(bench, dead)
+    after = bench.job.facts
+    assert (after.transcript, after.words, after.speakers) == (None, None, None)
+    assert (after.duration, after.chunks, after.language) == (before.duration, before.chunks, before.language)
+
+
+async def test_a_replay_leaves_what_another_stage_gave_up_on() -> None:
+    """Its own letter is still there to be replayed, and its warning says so."""
+    bench = Bench()
+    await bench.run(bench.first[0], usual)
+    await bench.run(bench.step(Stage.DIARIZER), failing(GiveUp("no voices")))
+    for part in range(3):
+        await bench.run(bench.step(Stage.TRANSCRIBER, part), usual)
+    dead = bench.step(Stage.ENHANCER)
+    await bench.run(dead, failing(GONE), stand_in=usual)
+    assert replayed(bench, dead) == (dead,)
+    assert bench.job.steps["diarizer-0"].state is StepState.DEAD
+    assert bench.job.warnings == ("the diarizer gave up: no voices",)
+
+
 async def test_a_result_that_is_still_to_be_made_waits_for_the_replayed_stage() -> None:
     """Its message is on its way, and comes to nothing: it is queued again when what it is made of is there."""
     bench = Bench()
@@ -149,5 +175,7 @@ async def test_a_cancelled_jobs_webhook_can_still_be_replayed() -> None:
     delivery = next(step for step in bench.first if step.stage is Stage.NOTIFIER)
     await bench.run(delivery, failing(GONE))
     bench.store.jobs[bench.id] = bench.job.model_copy(update={"state": JobState.CANCELLED})
+    bench.store.jobs[bench.id] = bench.job.but(settled=True)
     assert delivery in replayed(bench, delivery)
+    assert not bench.job.settled
     assert bench.job.state is JobState.CANCELLED

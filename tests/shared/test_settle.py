@@ -1,4 +1,4 @@
-"""Settling a message that can neither be handled nor sent on."""
+"""Settling: whatever becomes of a message, it is kept somewhere."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,8 +10,10 @@ from pymongo.errors import ExecutionTimeout, PyMongoError, ServerSelectionTimeou
 
 from shared.jobs.mongo import AWAY
 from shared.mesh import settle
-from shared.mesh.settle import TRIES, NotYet, Settler
-from shared.topology import LADDER, Stage
+from shared.mesh.run import Draining
+from shared.mesh.settle import TRIES, GivenBack, NotYet, Settler
+from shared.messages import StepMessage
+from shared.topology import LADDER, Rung, Stage
 from tests.fakes.incoming import Incoming
 
 PAUSE = 0.2
@@ -79,6 +81,68 @@ async def test_a_message_that_can_go_nowhere_is_not_given_back_at_once(monkeypat
     settler = Settler(Stage.DOWNLOADER, "worker", Refused(), AWAY)  # type: ignore[arg-type]  # only `again` is asked
     await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
     assert [at - began >= PAUSE for at in message.at] == [True]
+
+
+@pytest.mark.parametrize(("failed", "rung"), [*enumerate(LADDER)])
+async def test_a_message_that_cannot_be_handled_comes_again_later_each_time(failed: int, rung: Rung) -> None:
+    """Until it has waited on every rung of the ladder."""
+
+    async def broken(message: Any) -> None:
+        raise RuntimeError(message.body)
+
+    ladder, message = Ladder(), Settled(b"{}", headers={TRIES: failed} if failed else {})
+    settler = Settler(Stage.INTAKE, "worker", ladder, AWAY)  # type: ignore[arg-type]  # only `again` is asked
+    await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
+    assert ladder.sent == [(rung.seconds, failed + 1)]
+
+
+async def test_a_message_that_has_waited_on_every_rung_is_parked_as_it_came() -> None:
+    """With why, how often it was tried, and what somebody needs who sends it again."""
+
+    async def broken(message: Any) -> None:
+        raise RuntimeError(message.body)
+
+    post, message = AsyncMock(), Settled(b"{}", headers={TRIES: len(LADDER)}, priority=3, type="job.submit")
+    await Settler(Stage.INTAKE, "worker", post, AWAY).settle(message, broken)  # type: ignore[arg-type]  # as above
+    (body, why), kept = post.park.await_args
+    assert (body, why.stage, why.attempts, why.exception) == (b"{}", Stage.INTAKE, len(LADDER), "RuntimeError")
+    assert (kept["type"], kept["priority"], kept["reply_to"], kept["correlation_id"]) == (
+        "job.submit",
+        3,
+        "amq.gen-mine",
+        "c",
+    )
+    assert message.acked
+    assert not post.resend.called
+
+
+async def test_what_is_no_message_of_the_mesh_is_parked_at_once_without_its_values() -> None:
+    """It would never become one; which fields are wrong is said, what stood there may be a secret."""
+
+    async def read(message: Any) -> None:
+        StepMessage.model_validate_json(message.body)
+
+    post, message = AsyncMock(), Settled(b'{"job": "j", "stage": "s3cret", "colour": "s3cret"}')
+    await Settler(Stage.INTAKE, "worker", post, AWAY).settle(message, read)  # type: ignore[arg-type]  # as above
+    why = post.park.await_args.args[1]
+    assert "stage: " in why.reason
+    assert "colour: " in why.reason
+    assert "s3cret" not in why.reason
+    assert message.acked
+
+
+@pytest.mark.parametrize("ends", [Draining, GivenBack])
+async def test_a_message_for_another_worker_goes_back_at_once(ends: type[Exception]) -> None:
+    """Neither acked nor sent up the ladder: whoever is free takes it."""
+
+    async def gives_back(message: Any) -> None:
+        raise ends(message.body)
+
+    post, message, began = AsyncMock(), Settled(b"{}"), asyncio.get_running_loop().time()
+    await Settler(Stage.DOWNLOADER, "worker", post, AWAY).settle(message, gives_back)  # type: ignore[arg-type]  # as above
+    assert not message.acked
+    assert [at - began < PAUSE for at in message.at] == [True]
+    assert post.mock_calls == []
 
 
 async def test_what_goes_up_the_ladder_leaves_its_publishers_headers_behind() -> None:
