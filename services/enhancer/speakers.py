@@ -1,11 +1,13 @@
 """Who says a word: the voice with the greatest overlap, or the nearest turn within reach."""
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
-from itertools import accumulate
 
 from shared.transcript import Span, Turn
+
+SLOT = 10.0
+"""Seconds of a slot. Turns are found by the slots they lie in: in a list by their start, one turn that lasts as long as
+the recording would make each word look at all that began before it."""
 
 
 class Voices:
@@ -13,9 +15,10 @@ class Voices:
 
     def __init__(self, turns: Iterable[Turn], reach: float) -> None:
         self._turns = sorted(turns, key=lambda turn: turn.start)
-        self._starts = [turn.start for turn in self._turns]
-        # The latest end of all turns up to each: before it falls below a span, no earlier turn can reach the span.
-        self._latest = list(accumulate((turn.end for turn in self._turns), max))
+        self._slots = defaultdict[int, list[int]](list)
+        for index, turn in enumerate(self._turns):
+            for slot in _slots(turn.start, turn.end):
+                self._slots[slot].append(index)
         self._reach = reach
 
     def of(self, span: Span) -> str | None:
@@ -32,9 +35,16 @@ class Voices:
         return min(distances, key=lambda speaker: distances[speaker]) if distances else None
 
     def _near(self, span: Span) -> Iterable[Turn]:
-        last = bisect_left(self._starts, span.end + self._reach)
-        for index in range(last - 1, -1, -1):
-            if self._latest[index] < span.start - self._reach:
-                return
-            if self._turns[index].end >= span.start - self._reach:
-                yield self._turns[index]
+        """Yield the turns within reach, the last to begin first."""
+        start, end = span.start - self._reach, span.end + self._reach
+        for index in sorted(
+            {index for slot in _slots(start, end) for index in self._slots.get(slot, ())}, reverse=True
+        ):
+            turn = self._turns[index]
+            if turn.start < end and turn.end >= start:
+                yield turn
+
+
+def _slots(start: float, end: float) -> range:
+    """Return the numbers of the slots that the time from `start` to `end` lies in."""
+    return range(int(start // SLOT), int(end // SLOT) + 1)

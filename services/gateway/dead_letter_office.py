@@ -11,6 +11,7 @@ from shared.clock import now
 from shared.jobs.changes import Moved
 from shared.jobs.history import Entry, committed
 from shared.jobs.replay import replay
+from shared.jobs.states import StepState
 from shared.jobs.step import Step
 from shared.jobs.store import JobStore, NoSuchJob, change
 from shared.mesh.pass_on import pass_on
@@ -24,6 +25,13 @@ class NoSuchLetter(Exception):
 
     def __init__(self, letter: str) -> None:
         super().__init__(f"no dead letter {letter}; it was replayed, dropped, or never there")
+
+
+class NotYetDead(Exception):
+    """A worker has parked the letter, and has not written yet that the step is dead."""
+
+    def __init__(self) -> None:
+        super().__init__("left where it is: its worker has yet to give the step up; replay it again")
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,10 @@ class DeadLetterOffice:
 
     async def _replayed(self, letter: Letter) -> Handled:
         step = _step(letter)
-        said = await (self._sent_again(letter) if step is None else self._step_again(step))
+        try:
+            said = await (self._sent_again(letter) if step is None else self._step_again(step, letter.why.attempts))
+        except NotYetDead as early:
+            return Handled(letter, str(early))
         await letter.take()
         return Handled(letter, said)
 
@@ -81,7 +92,8 @@ class DeadLetterOffice:
         await self.post.publish(JOBS.name, letter.subject, letter.message.body, **letter.properties)
         return "sent again as it came"
 
-    async def _step_again(self, step: Step) -> str:
+    async def _step_again(self, step: Step, attempt: int) -> str:
+        """Queue the step again that was given up on in that attempt; raise NotYetDead if the document lags behind."""
         try:
             job = await self.store.find(step.job)
         except NoSuchJob:
@@ -91,7 +103,10 @@ class DeadLetterOffice:
         # Also after a crash between the two: what was queued but not published is published now.
         await pass_on(self.store, self.post, Moved(job, steps=flow.unposted(job, self.window)))
         if not moved.steps:
-            return f"nothing to do: the job is {job.state}, the step {job.steps[step.key].state}"
+            record = job.record(step)
+            if record and record.state is StepState.RUNNING and record.attempts == attempt:
+                raise NotYetDead
+            return f"nothing to do: the job is {job.state}, the step {record.state if record else 'not one of it'}"
         await self.store.remember(
             [Entry(job=job.id, what="replayed", at=now(), reason=f"{step.key} from its dead letter")]
         )

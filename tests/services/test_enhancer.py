@@ -58,7 +58,7 @@ def test_every_word_is_kept_once_in_order_and_each_segment_has_one_speaker(turns
 
 @given(turns=turns, at=spans)
 def test_the_voice_is_the_one_that_a_look_at_every_turn_would_find(turns: list[Turn], at: tuple[float, float]) -> None:
-    """The search that stops early agrees with the one that does not."""
+    """The search by slots agrees with the one that looks at all."""
     found = Voices(turns, 1.0).of(Span(start=at[0], end=at[1]))
     shares: dict[str, float] = {}
     for each in turns:
@@ -71,6 +71,13 @@ def test_the_voice_is_the_one_that_a_look_at_every_turn_would_find(turns: list[T
     else:
         near = [each for each in turns if each.start - at[1] < 1.0 and at[0] - each.end <= 1.0]
         assert (found is not None) == bool(near)
+
+
+def test_a_turn_through_the_whole_recording_makes_no_word_look_at_all_the_others() -> None:
+    """Among a thousand short turns there are a few near each word, and the long one."""
+    voices = Voices([turn(0, 4_000, "A"), *(turn(at, at + 3, "B") for at in range(0, 4_000, 4))], 1.0)
+    assert [len(list(voices._near(Span(start=at, end=at + 0.3)))) for at in (1, 2_001, 3_990)] == [2, 2, 2]
+    assert max(map(len, voices._slots.values())) == 4
 
 
 @pytest.mark.parametrize(
