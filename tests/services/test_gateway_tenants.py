@@ -52,3 +52,10 @@ def test_an_operators_token_is_asked_for_wherever_there_is_one(tokens: dict[str,
         with pytest.raises(HTTPException) as refused:
             tenants.check_operator(asked(given))
         assert refused.value.status_code == 403
+
+
+def test_where_tenants_have_tokens_and_the_operator_has_none_nobody_is_the_operator() -> None:
+    """The answer says what to set."""
+    with pytest.raises(HTTPException, match="SCRIBE_GATEWAY_OPERATOR_TOKEN") as refused:
+        Tenants(TOKENS).check_operator(asked("Bearer acme-token-of-16-letters"))
+    assert refused.value.status_code == 403
