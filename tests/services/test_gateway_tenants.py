@@ -14,7 +14,7 @@ OPERATOR = SecretStr("operator-token-of-16-letters")
 def asked(authorization: str | None = None) -> Request:
     """Return a request with the header."""
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
-    return Request({"type": "http", "headers": headers})
+    return Request({"type": "http", "method": "GET", "headers": headers})
 
 
 @pytest.mark.parametrize(("token", "tenant"), [(TOKENS["acme"], "acme"), (TOKENS["other"], "other")])
