@@ -148,7 +148,7 @@ async def _begun(campaign: Campaign, job: str) -> None:
 
 
 async def _spared(load: Load) -> bool:
-    asked = {"_id": {"$in": load.jobs}, "state": {"$nin": sorted(map(str, TERMINAL))}}
+    asked = {"_id": {"$in": list(load.jobs)}, "state": {"$nin": sorted(map(str, TERMINAL))}}
     rows = await load.campaign.jobs["jobs"].find(asked).to_list(None)
     return all(record.over or record.tries < MOST_TRIES for row in rows for record in to_job(row).steps.values())
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from deploy.local.faults import CannotRun
 from deploy.local.parts import LocalParts
@@ -21,9 +22,10 @@ def given(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_keys_that_are_given_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a broker and a database of others, jobs are sealed with their key; what is not given is made."""
-    monkeypatch.setenv("SCRIBE_SEAL_KEY", "ours")
+    ours = Fernet.generate_key().decode()
+    monkeypatch.setenv("SCRIBE_SEAL_KEY", ours)
     async with LocalMesh(tmp_path, commands={}) as mesh:
-        assert mesh.environment["SCRIBE_SEAL_KEY"] == "ours"
+        assert mesh.environment["SCRIBE_SEAL_KEY"] == ours
         assert len(mesh.environment["SCRIBE_SIGNING_KEY"]) == 64
 
 
