@@ -52,16 +52,18 @@ class Blobs(Protocol):
         """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
 
     async def ping(self) -> None:
-        """Raise if the store cannot be reached."""
+        """Raise if the store cannot be reached, or is a local folder that this process may not write in and should."""
 
 
 class ObjectStore:
     """Blobs in a local folder or any store that a URL names (file://, s3://, gs://, az://, memory://).
 
-    Raises Unusable if the folder cannot be made, or for what is no store's address.
+    `written` says that this process stores or deletes, too. Raises Unusable if the folder cannot be made, or for what
+    is no store's address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, written: bool = True) -> None:
+        self._written = written
         scheme, _, path = url.partition("://")
         self._folder = Path(path) if scheme == "file" else None
         with naming(*STORE):
@@ -116,8 +118,10 @@ class ObjectStore:
                 await obstore.delete_async(self._store, path)
 
     async def ping(self) -> None:
-        """Raise if the store cannot be reached."""
+        """Raise if the store cannot be reached, PermissionError if it is a folder to be written in that cannot be."""
         await obstore.list_with_delimiter_async(self._store)
+        if self._folder and self._written:
+            await asyncio.to_thread(_check_writable, self._folder)
 
 
 def _kept(folder: Path, key: str) -> None:
@@ -129,6 +133,13 @@ def _kept(folder: Path, key: str) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _check_writable(folder: Path) -> None:
+    # The system is asked, which knows of owners and of read-only mounts: storing something would cost the disk's time.
+    for each in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        if not os.access(each, os.W_OK | os.X_OK) and each.exists():  # an empty one may have been deleted meanwhile
+            raise PermissionError(f"{each} cannot be written in: it is another user's, or mounted read-only")
 
 
 def _delete_unfinished(path: Path) -> None:

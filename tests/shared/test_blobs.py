@@ -48,6 +48,21 @@ async def test_what_is_stored_in_a_folder_is_on_the_disk_with_the_way_to_it(
     assert synced[str(whole["uploads/default/a.wav"])] == len(b"of a recording")
 
 
+@pytest.mark.parametrize("closed", ["", "uploads"])
+async def test_a_folder_that_cannot_be_written_in_is_found_before_a_job_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: str
+) -> None:
+    """Also where only what another user has made inside is closed; who only reads there asks for no more."""
+    (tmp_path / "uploads").mkdir()
+    url = f"file://{tmp_path}"
+    await ObjectStore(url).ping()
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path / closed and may(path, mode))
+    with pytest.raises(PermissionError, match=f"{tmp_path / closed} cannot be written in"):
+        await ObjectStore(url).ping()
+    await ObjectStore(url, written=False).ping()
+
+
 def files(folder: Path) -> list[str]:
     """Return the files inside, as keys."""
     return [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
