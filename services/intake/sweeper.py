@@ -31,6 +31,9 @@ TASK = "sweep"
 LEASES = 3
 """A leader that has not swept for this many intervals is followed by another."""
 
+UPLOADING = timedelta(days=1)
+"""How long an upload may lie half stored and untouched, as a gateway leaves it that is killed: no job knows of it."""
+
 
 class Counts(Protocol):
     """What can count a queue."""
@@ -84,6 +87,7 @@ class Sweeper:
         await self._count_waiting()
         async for job in self.upkeep.expired(now()):
             await self._forget(job)
+        await self.blobs.delete_unfinished("uploads", now() - UPLOADING)
 
     async def _count_waiting(self) -> None:
         jobs = await self.upkeep.waiting()

@@ -1,6 +1,7 @@
 """The sweeper: what the broker lost is published again, what is on its way is left alone, what expired is forgotten."""
 
 import asyncio
+import os
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -225,6 +226,17 @@ async def test_a_job_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path, m
     monkeypatch.setattr(sweeps.blobs, "delete", delete)
     await sweeps.sweep()
     assert list(store.jobs) == [stuck.id]
+
+
+async def test_an_upload_that_a_killed_gateway_left_is_deleted(tmp_path: Path) -> None:
+    """No job knows of what was never stored whole; one that may still be coming stays."""
+    left, coming = tmp_path / "uploads/acme/left.wav#1", tmp_path / "uploads/acme/coming.wav#1"
+    left.parent.mkdir(parents=True)
+    for part in (left, coming):
+        part.write_bytes(b"RIFF")
+    os.utime(left, (0, 0))
+    await swept(tmp_path)
+    assert list(left.parent.iterdir()) == [coming]
 
 
 async def test_only_one_of_two_sweepers_sweeps(tmp_path: Path) -> None:
