@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -51,17 +52,22 @@ class Blobs(Protocol):
     async def delete(self, key: str) -> None:
         """Delete the object under the key, or all objects in the folder of that name; what is not there is fine."""
 
+    async def delete_unfinished(self, folder: str, before: datetime) -> None:
+        """Delete what killed processes left half stored in the folder and nobody has touched since `before`."""
+
     async def ping(self) -> None:
-        """Raise if the store cannot be reached."""
+        """Raise if the store cannot be reached, or is a local folder that this process may not write in and should."""
 
 
 class ObjectStore:
     """Blobs in a local folder or any store that a URL names (file://, s3://, gs://, az://, memory://).
 
-    Raises Unusable if the folder cannot be made, or for what is no store's address.
+    `written` says that this process stores or deletes, too. Raises Unusable if the folder cannot be made, or for what
+    is no store's address.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, written: bool = True) -> None:
+        self._written = written
         scheme, _, path = url.partition("://")
         self._folder = Path(path) if scheme == "file" else None
         with naming(*STORE):
@@ -115,9 +121,19 @@ class ObjectStore:
             with suppress(NotFoundError, FileNotFoundError):
                 await obstore.delete_async(self._store, path)
 
+    async def delete_unfinished(self, folder: str, before: datetime) -> None:
+        """Delete what killed processes left half stored in the folder and nobody has touched since `before`.
+
+        Stores that are no local folder keep such parts where no key leads; a rule of the bucket's own deletes them.
+        """
+        if self._folder is not None:
+            await asyncio.to_thread(_delete_untouched, self._folder / folder, before)
+
     async def ping(self) -> None:
-        """Raise if the store cannot be reached."""
+        """Raise if the store cannot be reached, PermissionError if it is a folder to be written in that cannot be."""
         await obstore.list_with_delimiter_async(self._store)
+        if self._folder and self._written:
+            await asyncio.to_thread(_check_writable, self._folder)
 
 
 def _kept(folder: Path, key: str) -> None:
@@ -129,6 +145,20 @@ def _kept(folder: Path, key: str) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+
+
+def _check_writable(folder: Path) -> None:
+    # The system is asked, which knows of owners and of read-only mounts: storing something would cost the disk's time.
+    for each in (folder, *(path for path in folder.iterdir() if path.is_dir())):
+        if not os.access(each, os.W_OK | os.X_OK) and each.exists():  # an empty one may have been deleted meanwhile
+            raise PermissionError(f"{each} cannot be written in: it is another user's, or mounted read-only")
+
+
+def _delete_untouched(folder: Path, before: datetime) -> None:
+    for unfinished in folder.rglob("*#[0-9]*"):
+        with suppress(FileNotFoundError):  # stored whole meanwhile
+            if unfinished.stat().st_mtime < before.timestamp():
+                unfinished.unlink()
 
 
 def _delete_unfinished(path: Path) -> None:

@@ -6,7 +6,7 @@ Unknown fields are refused by name, and nothing here grows without a limit.
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from yarl import URL
 
@@ -19,16 +19,24 @@ TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Speakers = Annotated[int, Field(ge=1, le=50)]
 Temperature = Annotated[float, Field(ge=0, le=1)]
-SeveralTemperatures = Annotated[tuple[Temperature, ...], Field(min_length=1, max_length=6)]
+SeveralTemperatures = Annotated[tuple[Temperature, ...], Field(max_length=6, json_schema_extra={"minItems": 1})]
 
 
 def _several(value: Any) -> Any:
     return (value,) if isinstance(value, int | float) else value
 
 
+def _some(values: tuple[float, ...]) -> tuple[float, ...]:
+    # Asked of pydantic, a minimal length also counts those that are right: one wrong temperature would be two errors.
+    if not values:
+        raise PydanticCustomError("temperature", "is empty; give one temperature, or several")
+    return values
+
+
 Temperatures = Annotated[
     SeveralTemperatures,
     BeforeValidator(_several, json_schema_input_type=Temperature | SeveralTemperatures),
+    AfterValidator(_some),
 ]
 
 

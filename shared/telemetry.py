@@ -32,6 +32,11 @@ STEP_SECONDS = Histogram(
 )
 RUNNING = Gauge("scribe_steps_running", "Steps that this process works on", ["stage"])
 PUBLISHED = Counter("scribe_messages_published_total", "Messages the broker confirmed, by exchange", ["exchange"])
+PARKED = Counter(
+    "scribe_messages_parked_total", "Messages parked that were no steps, by the stage they came to", ["stage"]
+)
+SWEPT = Counter("scribe_steps_swept_total", "Steps published again because their messages were lost", ["stage"])
+WAITING = Gauge("scribe_jobs_waiting", "Jobs that wait to be admitted", ["lane"])
 ENGINE_SECONDS = Counter(
     "scribe_engine_seconds_total", "Seconds inside calls of the speech model, all streams together"
 )

@@ -12,7 +12,9 @@ from services.gateway.routes import jobs, wellbeing
 
 def application(**options: Any) -> FastAPI:
     """Return the application; `state.desk` and `state.health` are set before the first request."""
-    app = Described(title="Scribe Mesh", version="1", description=ABOUT, **options)
+    # A redirect to the address without its last slash would name what this server takes for its scheme and host: behind
+    # a proxy that ends TLS, a client that follows it would send its token in clear.
+    app = Described(title="Scribe Mesh", version="1", description=ABOUT, redirect_slashes=False, **options)
     app.include_router(jobs)
     app.include_router(dead)
     app.include_router(wellbeing)

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, status
+from fastapi import APIRouter, Depends, Query, Request, status
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel, ConfigDict
 
 from services.gateway.answers import EVERYWHERE, NOT_FOUND, TOO_MANY, UNFIT, Taken, described
+from services.gateway.asked import refused
 from services.gateway.desk import Desk
 from services.gateway.history import EntryView, history
 from services.gateway.openapi import BODY, STREAM, TEXTS
@@ -16,6 +18,7 @@ from services.gateway.stream import EventStream
 from services.gateway.views import JobView, view
 from shared.captions import to_srt, to_txt, to_vtt
 from shared.mesh.health import Health
+from shared.messages import FIELD_LETTERS
 from shared.transcript import Form, Transcript
 
 BEARER = HTTPBearer(auto_error=False, description="The tenant's token; a gateway without tokens asks for none.")
@@ -26,7 +29,7 @@ wellbeing = APIRouter(tags=["health"])
 
 RENDERED: dict[Form, tuple[Callable[[Transcript], str], str]] = {
     Form.TXT: (to_txt, "text/plain"),
-    Form.SRT: (to_srt, "application/x-subrip"),
+    Form.SRT: (to_srt, "application/x-subrip; charset=utf-8"),
     Form.VTT: (to_vtt, "text/vtt"),
 }
 
@@ -47,10 +50,25 @@ def _tenant(request: Request, desk: TheDesk, _shown: Annotated[object, Depends(B
 Tenant = Annotated[str, Depends(_tenant)]
 
 
+def _nothing_beside_the_body(request: Request) -> None:
+    """Raise Refused for a query: its options, passed over, would make another job than was meant."""
+    for name in request.query_params:
+        raise refused(f"query.{name}"[:FIELD_LETTERS], "is not read; the options of a job go into the body")
+
+
+class Rendering(BaseModel):
+    """What the transcript is given as. A mistyped name would give JSON to who asked for something else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Form = Form.JSON
+
+
 @jobs.post(
     "",
     status_code=status.HTTP_202_ACCEPTED,
     responses={**UNFIT, **TOO_MANY},
+    dependencies=[Depends(_nothing_beside_the_body)],
     openapi_extra={"requestBody": BODY},
 )
 async def submit(request: Request, desk: TheDesk, tenant: Tenant) -> Taken:
@@ -85,15 +103,15 @@ async def shown_history(job: str, desk: TheDesk, tenant: Tenant) -> list[EntryVi
     }
     | TEXTS,
 )
-async def transcript(job: str, desk: TheDesk, tenant: Tenant, format: Form = Form.JSON) -> Response:  # noqa: A002 - the parameter's name in the address
+async def transcript(job: str, desk: TheDesk, tenant: Tenant, asked: Annotated[Rendering, Query()]) -> Response:
     """Give the transcript of a completed job as JSON, plain text, SubRip or WebVTT.
 
     Of a job that failed or was cancelled it gives the chunks that were done, with `partial` true in the JSON.
     """
     made = await desk.transcript(job, tenant)
-    if format is Form.JSON:
+    if asked.format is Form.JSON:
         return Response(made, media_type="application/json")
-    render, media = RENDERED[format]
+    render, media = RENDERED[asked.format]
     # Hours of speech take seconds to render: in a thread, so that nobody else waits.
     text = await asyncio.to_thread(lambda: render(Transcript.model_validate_json(made)))
     return Response(text, media_type=media)

@@ -117,6 +117,7 @@ class Desk:
         )
         await self.post.event(event)
         await self.post.park(message.body, why, type=subject(message), priority=message.priority)
+        telemetry.PARKED.labels(Stage.INTAKE).inc()
         await self._reply(message, Reply(id=rejected.job, state=Happening.REJECTED, errors=rejected.errors))
 
     async def _reply(self, message: AbstractIncomingMessage, reply: Reply) -> None:

@@ -23,13 +23,16 @@ from shared.jobs.store import JobStore
 from shared.jobs.upkeep import Upkeep
 from shared.mesh.pass_on import pass_on
 from shared.mesh.post import Count, Post
-from shared.topology import Stage, work_queue
+from shared.topology import Lane, Stage, work_queue
 
 log = logging.getLogger(__name__)
 
 TASK = "sweep"
 LEASES = 3
 """A leader that has not swept for this many intervals is followed by another."""
+
+UPLOADING = timedelta(days=1)
+"""How long an upload may lie half stored and untouched, as a gateway leaves it that is killed: no job knows of it."""
 
 
 class Counts(Protocol):
@@ -60,10 +63,16 @@ class Sweeper:
         while True:
             await asyncio.sleep(self.interval)
             try:
-                if await self._leads():
-                    await self.sweep()
+                await self.turn()
             except Exception:
                 log.exception("the sweep failed; the next one is in %s s", self.interval)
+
+    async def turn(self) -> None:
+        """Sweep as the leader; another one tells then how many jobs wait, or they would be counted twice."""
+        if await self._leads():
+            await self.sweep()
+        else:
+            telemetry.WAITING.clear()
 
     async def sweep(self) -> None:
         """Publish what was lost, start who waits although there is room, forget what has expired.
@@ -75,8 +84,15 @@ class Sweeper:
         for each in missing(waiting, await self._depths(), now(), self.patience):
             await self._publish(each)
         await self.admission.admit()
+        await self._count_waiting()
         async for job in self.upkeep.expired(now()):
             await self._forget(job)
+        await self.blobs.delete_unfinished("uploads", now() - UPLOADING)
+
+    async def _count_waiting(self) -> None:
+        jobs = await self.upkeep.waiting()
+        for lane in Lane:
+            telemetry.WAITING.labels(lane.label).set(jobs[lane])
 
     async def _leads(self) -> bool:
         moment = now()
@@ -100,6 +116,7 @@ class Sweeper:
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             log.warning("the step's message was lost; publishing it again")
             await self.post.step(step, lost.lane)
+            telemetry.SWEPT.labels(step.stage).inc()
             await self.store.published(step.job, [], [step], now())
             reason = f"the message of {step.key} was lost; published again"
             await self.store.remember([Entry(job=step.job, what="swept", at=now(), reason=reason)])

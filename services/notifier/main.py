@@ -20,5 +20,5 @@ def build() -> FastStream:
     settings = begin(Stage.NOTIFIER, NotifierSettings)
     guard = AddressGuard(settings.allowed_networks)
     sender = HttpSender(settings.signing_key.get_secret_value(), guard, settings.webhook_timeout)
-    do, blobs = partial(deliver, sender=sender), ObjectStore(settings.blobs_url)
+    do, blobs = partial(deliver, sender=sender), ObjectStore(settings.blobs_url, written=False)
     return stage_service(Stage.NOTIFIER, settings, blobs, do, lifespan=Lifespan(sender.open, sender.close))

@@ -55,7 +55,7 @@ async def database(settings: OperatorSettings) -> Finding:
 
 
 async def blobs(settings: OperatorSettings) -> Finding:
-    """List the object store."""
+    """List the object store, and see whether a folder can be written in."""
     await ObjectStore(settings.blobs_url).ping()
     return Finding("object store", settings.blobs_url)
 
@@ -102,7 +102,11 @@ async def gpu(settings: OperatorSettings) -> Finding:
 CHECKS: tuple[tuple[str, Check, str], ...] = (
     ("broker", broker, f"{START} (or set SCRIBE_AMQP_URL)"),
     ("database", database, f"{START} (or set SCRIBE_MONGO_URL)"),
-    ("object store", blobs, "set SCRIBE_BLOBS_URL to a store that this machine may list"),
+    (
+        "object store",
+        blobs,
+        "set SCRIBE_BLOBS_URL to a store that this machine may list, and a folder that it may write in",
+    ),
     ("gateway", gateway, f"{START} (or set SCRIBE_GATEWAY_URL)"),
     ("models", models, "scribe models pull"),
     ("GPU", gpu, "make setup"),

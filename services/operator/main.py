@@ -1,6 +1,9 @@
 """Wires the `scribe` command: each subcommand is a function of its own module."""
 
+import errno
+import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -10,6 +13,9 @@ from shared.visible import visible
 
 INTERRUPTED = 130
 """The exit status that shells give to what Ctrl-C ended."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What the system says of a file that can take no more."""
 
 
 def build() -> typer.Typer:
@@ -33,7 +39,17 @@ def main() -> None:
     try:
         build()()
     except Failed as failed:
-        typer.secho(f"scribe: {visible(str(failed))}", err=True, fg="red")
-        sys.exit(1)
+        _end(str(failed))
+    except OSError as full:
+        if full.errno not in FULL:
+            raise
+        # What could not be written would be tried again at the end, and its failure told without a reason.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end(f"{full.filename or 'the output'} cannot be written: {full.strerror}; make room and try again")
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+
+
+def _end(said: str) -> NoReturn:
+    typer.secho(f"scribe: {visible(said)}", err=True, fg="red")
+    sys.exit(1)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
 from shared.models import OFFLINE
@@ -27,3 +28,10 @@ class OperatorSettings(Settings):
     blobs_url: str = Field(default_factory=_local_blobs, pattern=BLOBS_URL)
     transcriber_model: str = "base"
     diarizer_model: str = OFFLINE
+
+    @field_validator("token")
+    @classmethod
+    def _fits_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not token.get_secret_value().isprintable():
+            raise PydanticCustomError("token", "has a line break, or another letter that cannot be sent in a header")
+        return token

@@ -19,7 +19,7 @@ from shared.topology import Stage
 def build() -> FastStream:
     """Return the transcriber; opens nothing yet."""
     settings = begin(Stage.TRANSCRIBER, TranscriberSettings)
-    blobs = ObjectStore(settings.blobs_url)
+    blobs = ObjectStore(settings.blobs_url, written=False)
     appetite = Appetite(lambda: engine.free, lambda: engine.batch)
     engine = WhisperEngine(settings, ModelStore(settings.models_cache, settings.models_folder), appetite.changed)
     do = partial(transcribe, engine=engine, blobs=blobs)

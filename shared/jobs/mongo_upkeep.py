@@ -43,6 +43,11 @@ class MongoUpkeep:
         rows = await (await _awaited(self._jobs.aggregate([admitted, grouped]))).to_list(None)
         return Counter({(row["_id"]["tenant"], Lane(row["_id"]["lane"])): row["jobs"] for row in rows})
 
+    async def waiting(self) -> Counter[Lane]:
+        """Return how many jobs wait to be admitted, by lane."""
+        asked = {"state": str(JobState.WAITING)}
+        return Counter({lane: await self._jobs.count_documents({**asked, "lane": int(lane)}) for lane in Lane})
+
     async def next_waiting(self, full: Collection[str]) -> Job | None:
         """Return the waiting job that is next, the highest lane's oldest, of the tenants that are not `full`."""
         asked: dict[str, Any] = {"state": str(JobState.WAITING)}

@@ -15,6 +15,9 @@ class Upkeep(Protocol):
     async def running(self) -> Counter[tuple[str, Lane]]:
         """Return how many admitted jobs have not ended, by tenant and lane."""
 
+    async def waiting(self) -> Counter[Lane]:
+        """Return how many jobs wait to be admitted, by lane."""
+
     async def next_waiting(self, full: Collection[str]) -> Job | None:
         """Return the waiting job that is next, the highest lane's oldest, of the tenants that are not `full`."""
 

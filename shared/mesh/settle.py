@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import ChannelInvalidStateError
 from pydantic import ValidationError
 
+from shared import telemetry
 from shared.clock import now
 from shared.mesh.outcomes import short
 from shared.mesh.post import AmqpPost
@@ -108,6 +109,7 @@ class Settler:
             at=now(),
         )
         await self.post.park(message.body, why, **_carried(message))
+        telemetry.PARKED.labels(self.stage).inc()
 
 
 def subject(message: AbstractIncomingMessage) -> str:

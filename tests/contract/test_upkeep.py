@@ -82,6 +82,15 @@ async def test_running_jobs_are_counted_by_tenant_and_lane(kept: Kept) -> None:
     assert await upkeep.running() == {("acme", Lane.NORMAL): 2, ("b", Lane.URGENT): 1}
 
 
+async def test_waiting_jobs_are_counted_by_lane(kept: Kept) -> None:
+    """Of all tenants; those that were admitted do not count."""
+    store, upkeep = kept
+    await stored(store)
+    for tenant in ("acme", "b"):
+        await stored(store, Lane.URGENT, tenant=tenant, state=JobState.WAITING)
+    assert +await upkeep.waiting() == {Lane.URGENT: 2}
+
+
 async def test_the_highest_lanes_oldest_waits_first(kept: Kept) -> None:
     """Lanes come before age, and tenants that are full are passed over."""
     store, upkeep = kept

@@ -23,6 +23,10 @@ class MemoryUpkeep:
         """Return how many admitted jobs have not ended, by tenant and lane."""
         return Counter((job.tenant, job.lane) for job in self._store.jobs.values() if job.state in ADMITTED)
 
+    async def waiting(self) -> Counter[Lane]:
+        """Return how many jobs wait to be admitted, by lane."""
+        return Counter(job.lane for job in self._store.jobs.values() if job.state is JobState.WAITING)
+
     async def next_waiting(self, full: Collection[str]) -> Job | None:
         """Return the waiting job that is next of the tenants that are not full."""
         waiting = (job for job in self._store.jobs.values() if job.state is JobState.WAITING)

@@ -225,9 +225,27 @@ async def test_a_transcript_can_be_had_in_every_form_once_it_is_made(house: Hous
     kinds = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
     for form, kind in kinds.items():
         async with house.http.get(address, params={"format": form}) as answer:
-            assert (answer.content_type, "shalom" in await answer.text()) == (kind, True)
+            assert (answer.content_type, answer.charset, "shalom" in await answer.text()) == (kind, "utf-8", True)
     async with house.http.get(address, params={"format": "doc"}) as answer:
         assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.format")
+
+
+async def test_what_is_asked_beside_what_is_read_is_refused_by_name(house: House) -> None:
+    """Passed over, `formt=srt` would give JSON, and `language=he` a job that guesses; nothing is made of the latter."""
+    job = kept(house)
+    async with house.http.get(f"/v1/jobs/{job.id}/transcript", params={"formt": "srt"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.formt")
+    async with house.http.post("/v1/jobs", json={"source": SOURCE}, params={"language": "he"}) as answer:
+        assert (answer.status, (await answer.json())["errors"][0]["field"]) == (422, "query.language")
+    assert list(house.store.jobs) == [job.id]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_address_with_a_slash_too_many_is_answered_and_leads_nowhere(house: House, method: str) -> None:
+    """A redirect would be to this server as it sees itself, in clear behind a proxy that ends TLS."""
+    async with house.http.request(method, "/v1/jobs/", json={}, allow_redirects=False) as answer:
+        assert (answer.status, "Location" in answer.headers) == (404, False)
+        assert (await answer.json())["detail"]
 
 
 async def test_a_job_can_be_cancelled_and_one_that_has_ended_stays(house: House) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from shared.jobs.states import JobState, StepState
 from shared.mesh.settle import TRIES, NotYet
@@ -139,8 +140,11 @@ async def test_another_tenants_upload_is_refused(
 async def test_an_invalid_message_is_told_answered_and_parked_as_it_came(
     take: Callable[..., Any], post: MemoryPost, body: bytes, named: list[str]
 ) -> None:
-    """The event and the reply name each wrong field; the dead letter has the very bytes."""
+    """The event and the reply name each wrong field; the dead letter has the very bytes, and is counted."""
+    counted = "scribe_messages_parked_total", {"stage": "intake"}
+    before = REGISTRY.get_sample_value(*counted) or 0
     await take(body)
+    assert REGISTRY.get_sample_value(*counted) == before + 1
     assert post.told() == [Happening.REJECTED]
     assert [error.field for error in post.replies[0].errors] == named
     assert [parked for parked, _ in post.parked] == [body]

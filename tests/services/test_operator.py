@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,10 @@ from services.operator.message import job_message
 from services.operator.screen import screen
 from services.operator.settings import OperatorSettings
 from services.operator.up import scales
+from shared.settings import WrongSettings, load
 from tests.fakes.operator import gateway_that
 
+SCRIBE = Path(sys.executable).with_name("scribe")
 COMPLETED = b'event: completed\ndata: {"happening": "completed"}\n\n'
 
 
@@ -178,6 +182,22 @@ def test_a_failure_is_one_line_and_a_status(
     with pytest.raises(SystemExit, match="1"):
         main()
     assert capsys.readouterr().err.startswith("scribe: there is no file 'nowhere.wav'")
+
+
+def test_output_that_a_disk_has_no_room_for_is_told_in_one_line() -> None:
+    """As of `scribe transcript ... > talk.txt`: with the reason, and an exit status that says that it failed."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run([SCRIBE, "models", "list"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603 - the project's own command
+    assert ended.returncode == 1
+    assert ended.stderr == "scribe: the output cannot be written: No space left on device; make room and try again\n"
+
+
+def test_a_token_that_no_header_can_carry_is_refused_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was pasted with a line break inside; it is not quoted."""
+    monkeypatch.setenv("SCRIBE_TOKEN", "to\nken")
+    with pytest.raises(WrongSettings, match="SCRIBE_TOKEN: has a line break") as told:
+        load(OperatorSettings)
+    assert "ken" not in str(told.value).removeprefix("wrong settings:\n  SCRIBE_TOKEN")
 
 
 @pytest.mark.parametrize("said", [["watch", ""], ["cancel", "../dead"], ["up", "--port", "70000"]])

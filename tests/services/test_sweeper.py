@@ -1,6 +1,7 @@
 """The sweeper: what the broker lost is published again, what is on its way is left alone, what expired is forgotten."""
 
 import asyncio
+import os
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -9,7 +10,9 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.intake.admission import Limits
 from services.intake.overdue import Patience
 from services.intake.sweeper import Sweeper
 from shared.blobs import NoSuchObject, ObjectStore
@@ -18,7 +21,7 @@ from shared.jobs.document import Job
 from shared.jobs.states import JobState, StepState
 from shared.mesh.post import Count
 from shared.mesh.serve import nothing
-from shared.topology import Happening, Stage, work_queue
+from shared.topology import Happening, Lane, Stage, work_queue
 from tests.fakes.intake import admission
 from tests.fakes.jobs import WINDOW, new_job
 from tests.fakes.post import MemoryPost
@@ -80,10 +83,25 @@ async def test_a_step_whose_message_is_gone_is_published_again_once(tmp_path: Pa
     """The queue is empty, nobody works on it: the message is lost. The next sweep gives the new one its time."""
     store, post = MemoryStore(), MemoryPost()
     job, sweeps = stored(store), sweeper(store, post, tmp_path)
+    counted = "scribe_steps_swept_total", {"stage": "downloader"}
+    before = REGISTRY.get_sample_value(*counted) or 0
     await sweeps.sweep()
     await sweeps.sweep()
+    assert REGISTRY.get_sample_value(*counted) == before + 1
     assert [step.job for step in post.steps] == [job.id]
     assert [entry.what for entry in await store.history(job.id)] == ["swept"]
+
+
+async def test_only_the_leader_tells_how_many_jobs_wait(tmp_path: Path) -> None:
+    """By lane, none included; one that leads no longer says nothing, or each job would be counted twice."""
+    store, post = MemoryStore(), MemoryPost()
+    stored(store, state=JobState.WAITING)
+    first = replace(sweeper(store, post, tmp_path), admission=admission(store, post, Limits(0, 0)))
+    await first.turn()
+    told = [REGISTRY.get_sample_value("scribe_jobs_waiting", {"lane": lane.label}) for lane in Lane]
+    assert told == [0, 1, 0, 0]
+    await replace(first, worker="intake@elsewhere").turn()
+    assert REGISTRY.get_sample_value("scribe_jobs_waiting", {"lane": "normal"}) is None
 
 
 async def test_a_step_in_a_deep_queue_is_not_taken_for_lost(tmp_path: Path) -> None:
@@ -208,6 +226,17 @@ async def test_a_job_that_cannot_be_deleted_keeps_no_other_one(tmp_path: Path, m
     monkeypatch.setattr(sweeps.blobs, "delete", delete)
     await sweeps.sweep()
     assert list(store.jobs) == [stuck.id]
+
+
+async def test_an_upload_that_a_killed_gateway_left_is_deleted(tmp_path: Path) -> None:
+    """No job knows of what was never stored whole; one that may still be coming stays."""
+    left, coming = tmp_path / "uploads/acme/left.wav#1", tmp_path / "uploads/acme/coming.wav#1"
+    left.parent.mkdir(parents=True)
+    for part in (left, coming):
+        part.write_bytes(b"RIFF")
+    os.utime(left, (0, 0))
+    await swept(tmp_path)
+    assert list(left.parent.iterdir()) == [coming]
 
 
 async def test_only_one_of_two_sweepers_sweeps(tmp_path: Path) -> None:

@@ -163,6 +163,14 @@ def test_the_lane_comes_from_the_body_then_the_property(priority: str | None, am
     assert submit(priority=priority).lane(amqp) is lane
 
 
+@pytest.mark.parametrize("wrong", [2, 1.01, [2], []])
+def test_a_wrong_temperature_is_one_error(wrong: Any) -> None:
+    """What is wrong with a single one is not said twice, nor that there are none without there being none."""
+    with pytest.raises(ValidationError) as refused:
+        submit(temperature=wrong)
+    assert len(refused.value.errors()) == 1
+
+
 def test_one_temperature_is_a_list_of_one() -> None:
     """A publisher may give a single number."""
     assert submit(temperature=0.4).temperature == (0.4,)

@@ -6,6 +6,7 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from prometheus_client import REGISTRY
 from pymongo.errors import ExecutionTimeout, PyMongoError, ServerSelectionTimeoutError
 
 from shared.jobs.mongo import AWAY
@@ -168,3 +169,15 @@ async def test_a_count_that_a_publisher_made_up_sends_nothing_round_in_circles()
     await settler.settle(message, broken)  # type: ignore[arg-type]  # only what the settler reads
     assert ladder.sent == [(LADDER[0].seconds, 1)]
     assert message.acked
+
+
+async def test_a_message_that_is_none_of_the_meshs_is_counted_once_it_is_parked() -> None:
+    """By the stage that it came to: the count of steps does not know it."""
+
+    async def read(message: Any) -> None:
+        StepMessage.model_validate_json(message.body)
+
+    counted = "scribe_messages_parked_total", {"stage": "downloader"}
+    before = REGISTRY.get_sample_value(*counted) or 0
+    await Settler(Stage.DOWNLOADER, "worker", AsyncMock(), AWAY).settle(Settled(b"{}"), read)  # type: ignore[arg-type]  # as above
+    assert REGISTRY.get_sample_value(*counted) == before + 1
