@@ -135,8 +135,7 @@ class Broker:
             "RABBITMQ_CONFIG_FILES": str(home / "conf.d"),  # none, as above
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),  # none, as above
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),  # none: no plugin, no web server
-            # The folder that it runs in, by a path without an apostrophe: the node asks `df` about it between two.
-            "RABBITMQ_MNESIA_BASE": "/proc/self/cwd/data",
+            "RABBITMQ_MNESIA_BASE": str(home / "data"),
             "RABBITMQ_LOG_BASE": str(home / "log"),
         }
 

