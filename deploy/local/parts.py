@@ -66,6 +66,8 @@ class LocalParts:
 
     def _alone(self) -> IO[str]:
         """Return the home's lock, held until it is closed: two brokers on one data folder would ruin it."""
+        if "'" in str(self.home):  # RabbitMQ asks the system about its folder between two of them, and never starts
+            raise CannotRun(f"{self.home} cannot be used: it has an apostrophe in its path; choose another: --home")
         try:
             self.home.mkdir(parents=True, exist_ok=True)
             lock = (self.home / "lock").open("w")
