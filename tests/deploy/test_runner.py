@@ -50,3 +50,10 @@ async def test_a_home_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CannotRun, match="file/home cannot be used: Not a directory"):
         await LocalParts(tmp_path / "file/home").__aenter__()
+
+
+async def test_a_home_with_an_apostrophe_in_its_path_is_refused(tmp_path: Path) -> None:
+    """RabbitMQ would not start there, and would not say why."""
+    with pytest.raises(CannotRun, match="apostrophe in its path; choose another: --home"):
+        await LocalParts(tmp_path / "dina's").__aenter__()
+    assert not (tmp_path / "dina's").exists()
