@@ -161,7 +161,7 @@ async def test_all_pieces_that_were_given_up_on_are_heard_again_and_warn_no_more
     await bench.run(bench.first[0], announcing(prepared(duration=3 * PIECE_SECONDS)))
     await bench.run(first, failing(GONE))
     await bench.run(second, failing(GiveUp("no voices")))
-    assert len(bench.job.warnings) == 2
+    assert {*bench.job.warnings} == {"the diarizer gave up: the source is gone", "the diarizer gave up: no voices"}
     assert {first, second} <= {*replayed(bench, first)}
     assert {bench.job.steps[step.key].state for step in (first, second)} == {StepState.QUEUED}
     assert bench.job.warnings == ()
