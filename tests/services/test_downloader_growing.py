@@ -43,6 +43,17 @@ def test_a_stated_length_is_known_before_the_end(tmp_path: Path) -> None:
     with Growing(tmp_path) as file:
         file.expect(1_000)
         assert Reader(file).seek(0, os.SEEK_END) == 1_000
+        file.write(b"less")
+        file.end()
+        assert Reader(file).seek(0, os.SEEK_END) == 4
+
+
+def test_what_is_shown_can_be_read_however_little_was_written_at_once(tmp_path: Path) -> None:
+    """Nothing of it is left behind in memory, or a reader would take it for the end."""
+    with Growing(tmp_path) as file:
+        while file.size < GRAIN:
+            file.write(bytes(1_000))
+        assert len(file.read(0, file.size)) == file.size
 
 
 def test_who_waits_for_the_length_has_it_as_soon_as_it_is_stated(
