@@ -37,11 +37,9 @@ class Bench:
         """The document as it stands."""
         return self.store.jobs[self.id]
 
-    def executor(
-        self, stage: Stage, do: Do, name: str = "w1", attempts: int = 2, stand_in: Do | None = None
-    ) -> Executor:
-        """Return an executor of one stage."""
-        worker = Worker(stage, do, name, Rules(attempts, 20.0), WINDOW, 5.0, 60.0, stand_in, away=(ConnectionError,))
+    def executor(self, stage: Stage, do: Do, name: str = "w1", attempts: int = 2, **more: Any) -> Executor:
+        """Return an executor of one stage; `more` is the worker's own."""
+        worker = Worker(stage, do, name, Rules(attempts, 20.0), WINDOW, 5.0, 60.0, away=(ConnectionError,), **more)
         return Executor(worker, self.store, self.post)
 
     async def run(self, step: Step, do: Do, **worker: Any) -> None:

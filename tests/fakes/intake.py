@@ -24,6 +24,6 @@ def admission(store: MemoryStore, post: MemoryPost, limits: Limits = ROOMY) -> A
     return Admission(MemoryUpkeep(store), store, post, limits, WINDOW)
 
 
-def intake(store: MemoryStore, post: MemoryPost) -> Desk:
+def intake(store: MemoryStore, post: MemoryPost, limits: Limits = ROOMY) -> Desk:
     """Return intake's desk over fakes."""
-    return Desk(store, post, admission(store, post), Sealed(), "intake@here", WINDOW, 30)
+    return Desk(store, post, admission(store, post, limits), Sealed(), "intake@here", WINDOW, 30)

@@ -1,6 +1,7 @@
 """The diarizer's stage: what it asks of its engine, and what it makes of the answer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from services.diarizer.heard import Heard
 from services.diarizer.stage import Samples, diarize
 from shared import flow
-from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.models import ModelUnavailable, NoSuchModel
-from shared.transcript import SAMPLE_RATE, Diarization, HeardPiece, Turn
+from shared.topology import Stage
+from shared.transcript import SAMPLE_RATE, Diarization, HeardPiece, Prepared, Turn
 from tests.fakes.diarizer import blobs, turn, work
 
 
@@ -73,6 +75,37 @@ async def test_a_long_recording_is_heard_in_pieces_that_are_joined() -> None:
     assert made.turns == (turn(0, 1, "SPEAKER_00"),)
 
 
+async def test_each_attempt_at_a_piece_keeps_what_it_heard_under_a_name_of_its_own() -> None:
+    """One that turns out to be stale must not have written over what the winner heard."""
+    count = round(2.5 * flow.PIECE_SECONDS) * SAMPLE_RATE
+    store = await blobs(bytes(2 * count))
+    parts = [await diarize(replace(work(count), attempt=attempt), Spoken([]), store) for attempt in (1, 2)]
+    assert [part.heard for part in parts if isinstance(part, HeardPiece)] == [
+        "jobs/t/j/heard.0.1.npz",
+        "jobs/t/j/heard.0.2.npz",
+    ]
+
+
+async def test_a_silent_recording_is_not_listened_to() -> None:
+    """There is nothing to read, and the answer says who would have listened."""
+    asked, spoken = work(SAMPLE_RATE), Spoken([])
+    silent = asked.outputs(Prepared)[0].model_copy(update={"chunks": ()})
+    made = await diarize(replace(asked, inputs={Stage.DOWNLOADER: (silent,)}), spoken, await blobs(b""))
+    assert made == Diarization(model="spoken", versions={"spoken": "1"})
+    assert spoken.asked == {}
+
+
+async def test_progress_is_told_and_a_stopped_step_listens_no_further() -> None:
+    """Between two of the engine's units of work; the unit that runs when the stop comes is the last."""
+    told, asked = list[float](), work(SAMPLE_RATE)
+    store = await blobs(bytes(2 * SAMPLE_RATE))
+    await diarize(replace(asked, progress=told.append), Spoken([]), store)
+    assert told == [0.5]
+    asked.stop.set()
+    with pytest.raises(Stopped):
+        await diarize(asked, Spoken([]), store)
+
+
 async def test_a_recording_shorter_than_promised_is_an_error() -> None:
     """A truncated object never passes for the whole recording."""
     with pytest.raises(ValueError, match="ends at sample 3, but 4 are promised"):
@@ -85,6 +118,13 @@ async def test_no_turn_goes_beyond_the_recordings_end() -> None:
     made = await diarize(work(SAMPLE_RATE), spoken, await blobs(bytes(2 * SAMPLE_RATE)))
     assert isinstance(made, Diarization)
     assert made.turns == (turn(0, 0.9, "SPEAKER_00"), turn(0.5, 1.0, "SPEAKER_01"))
+
+
+async def test_where_nobody_is_heard_or_one_and_no_more_were_asked_for_there_is_no_warning() -> None:
+    """Silence has no speakers to lack, and a monologue is no failure."""
+    for asked, turns in ((work(SAMPLE_RATE, num_speakers=3), []), (work(SAMPLE_RATE), [turn(0, 1, "a")])):
+        made = await diarize(asked, Spoken(turns), await blobs(bytes(2 * SAMPLE_RATE)))
+        assert made.warnings == ()
 
 
 @pytest.mark.parametrize(

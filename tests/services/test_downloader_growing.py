@@ -2,10 +2,12 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from services.downloader import growing
 from services.downloader.growing import GRAIN, Abandoned, Growing, Reader
 
 
@@ -41,6 +43,45 @@ def test_a_stated_length_is_known_before_the_end(tmp_path: Path) -> None:
     with Growing(tmp_path) as file:
         file.expect(1_000)
         assert Reader(file).seek(0, os.SEEK_END) == 1_000
+        file.write(b"less")
+        file.end()
+        assert Reader(file).seek(0, os.SEEK_END) == 4
+
+
+def test_what_is_shown_can_be_read_however_little_was_written_at_once(tmp_path: Path) -> None:
+    """Nothing of it is left behind in memory, or a reader would take it for the end."""
+    with Growing(tmp_path) as file:
+        while file.size < GRAIN:
+            file.write(bytes(1_000))
+        assert len(file.read(0, file.size)) == file.size
+
+
+def test_who_waits_for_the_length_has_it_as_soon_as_it_is_stated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A decoder that looks at the end first begins when the server has said how much will come, not when it is in."""
+    waits = threading.Event()
+
+    class Told(threading.Condition):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.set()
+            return super().wait(timeout)
+
+    monkeypatch.setattr(growing, "Condition", Told)
+    with Growing(tmp_path) as file, ThreadPoolExecutor(1) as threads:
+        length = threads.submit(file.length)
+        waits.wait()
+        file.expect(1_000)
+        assert length.result(10) == 1_000
+
+
+def test_a_file_lies_in_its_folder_which_may_be_missing_and_is_freed(tmp_path: Path) -> None:
+    """The folder is where there is room for a recording; a temporary one may be the memory."""
+    folder = tmp_path / "spool" / "here"
+    with Growing(folder) as file:
+        place = Path(f"/proc/self/fd/{file._file.fileno()}").readlink()
+    assert place.is_relative_to(folder)
+    assert file._file.closed
 
 
 def test_a_share_is_known_once_the_length_is(tmp_path: Path) -> None:

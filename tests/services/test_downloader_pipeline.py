@@ -14,6 +14,7 @@ import pytest
 
 from services.downloader import plan
 from services.downloader.decode import decode
+from services.downloader.progress import Progress
 from services.downloader.stage import RECEIVED
 from services.downloader.voice import speech
 from shared import pcm
@@ -61,6 +62,17 @@ def when(fraction: float, event: asyncio.Event) -> Callable[[float], None]:
             loop.call_soon_threadsafe(event.set)
 
     return heard
+
+
+def test_progress_is_the_sum_of_the_parts_that_never_falls_and_leaves_out_what_is_too_little_to_tell() -> None:
+    """A thousandth is the least that is told, but for a part that is done."""
+    told = list[float]()
+    progress = Progress(told.append)
+    one, other = progress.part("one", 0.25), progress.part("other", 0.75)
+    for part, fractions in ((one, [0.5]), (other, [0.5, 0.25]), (one, [0.503, 0.999, 1.0]), (other, [1.0])):
+        for fraction in fractions:
+            part(fraction)
+    assert told == pytest.approx([0.125, 0.5, 0.62475, 0.625, 1.0])
 
 
 @pytest.mark.parametrize(("kind", "codec", "stated"), [*((*each, True) for each in KINDS), (*KINDS[0], False)])

@@ -143,6 +143,20 @@ def test_long_speech_is_split_at_its_longest_pause() -> None:
     assert [(window.start, window.end) for window in found] == [(0, 22), (22, 50)]
 
 
+def test_a_longer_pause_in_the_first_half_is_passed_over_for_one_in_the_second() -> None:
+    """Else speech would fall into short windows: only where the second half has none is the first half's taken."""
+    assert [window.end for window in windows(cut((0, 12), (12.4, 20), (20.2, 41), (41.3, 50)))] == [20.1, 50]
+    assert [window.end for window in windows(cut((0, 12), (12.4, 40)))] == [12.2, 40]
+
+
+def test_limits_are_met_to_the_sample() -> None:
+    """What is silent for `min_silence` is two stretches, what lasts `min_speech` is noise; three seconds are near."""
+    vad = VoiceActivity(min_silence=0.5, min_speech=0.5, padding=0)
+    assert cut((1, 1.3), (1.8, 2.1), (30, 30.5), asked=vad) == []
+    assert [window.end for window in windows(cut((0, 5), (8, 30), (33, 34)))] == [30, 34]
+    assert [window.end for window in windows(cut((0, 5), (8 + 1 / SAMPLE_RATE, 9)))] == [5, 9]
+
+
 def test_speech_without_a_pause_is_split_at_thirty_seconds() -> None:
     """Where nothing better is known, the window's limit decides."""
     assert [window.end for window in windows(cut((0, 70)))] == [30, 60, 70]

@@ -30,12 +30,13 @@ async def test_what_a_cancelled_job_left_can_be_read_and_is_marked(tmp_path: Pat
 
 
 def test_what_is_left_is_read_by_chunk_and_says_what_is_missing() -> None:
-    """A paragraph for each chunk with its segments by index, silence left out; the recording's length, where known."""
-    job = new_job().job.but(state=JobState.FAILED, facts=Facts(duration=47.0, chunks=5), warnings=("no voices",))
+    """A paragraph for each chunk with its segments by index, silence left out; its length and the job's metadata."""
+    facts = Facts(duration=47.0, chunks=5)
+    job = new_job(metadata={"case": 17}).job.but(state=JobState.FAILED, facts=facts, warnings=("no voices",))
     silent = chunk_text(1).model_copy(update={"segments": ()})
     left = partial(job, [chunk_text(0), silent, chunk_text(2, "לכולם"), chunk_text(3)])
     read = [(each.start, each.end, each.text, each.segments) for each in left.paragraphs]
     assert read == [(0, 5, "שלום", (0,)), (20, 25, "לכולם", (1,)), (30, 35, "שלום", (2,))]
     assert left.text == "שלום\nלכולם\nשלום"
     assert left.warnings == ("no voices", "the job is failed: 4 of 5 chunks are here")
-    assert left.duration == 47.0
+    assert (left.duration, left.metadata) == (47.0, {"case": 17})

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
 
+from services.intake.admission import Limits
 from shared.jobs.states import JobState, StepState
 from shared.mesh.settle import TRIES, NotYet
 from shared.messages import Event
@@ -241,6 +243,39 @@ async def test_the_end_of_a_job_that_waited_on_the_ladder_is_no_submit(
     told, key = post.told(), event_key("acme", Happening.COMPLETED)
     await take(ended.model_dump_json().encode(), routing_key="step.intake.10s", type=key)
     assert post.told() == told
+
+
+async def test_a_cancel_that_could_not_be_told_is_told_when_its_message_comes_again(
+    take: Callable[..., Any], store: MemoryStore, post: MemoryPost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The document says it already, but no listener and no worker has heard of it."""
+    said = submit()
+    cancel = {"id": said["id"], "tenant": "acme"}
+    await take(said)
+    with monkeypatch.context() as away:
+        away.setattr(post, "event", AsyncMock(side_effect=ConnectionError))
+        away.setattr(post, "order", AsyncMock(side_effect=ConnectionError))
+        with pytest.raises(ConnectionError):
+            await take(cancel, routing_key=CANCEL_KEY)
+    assert store.jobs[said["id"]].state is JobState.CANCELLED
+    for _ in range(2):
+        await take(cancel, routing_key=CANCEL_KEY)
+    assert post.told() == [Happening.ACCEPTED, Happening.CANCELLED]
+    assert [order.cancel for order in post.orders] == [said["id"]]
+
+
+async def test_a_job_that_comes_behind_one_whose_tenant_is_full_starts_at_once(
+    store: MemoryStore, post: MemoryPost
+) -> None:
+    """It is stored as waiting, since somebody waits, and nobody's end would start it: there is room for it now."""
+    desk = intake(store, post, Limits(jobs=10, jobs_per_tenant=1))
+    said = [submit(), submit(), submit(tenant="rival")]
+    for each in said:
+        message: Any = Incoming(json.dumps(each).encode())
+        await desk.handle(message)
+    states = [store.jobs[each["id"]].state for each in said]
+    assert states == [JobState.ACCEPTED, JobState.WAITING, JobState.ACCEPTED]
+    assert [step.job for step in post.steps] == [said[0]["id"], said[2]["id"]]
 
 
 async def test_a_cancel_tells_the_webhooks_that_asked(take: Callable[..., Any], post: MemoryPost) -> None:

@@ -4,8 +4,10 @@ import asyncio
 import threading
 from dataclasses import replace
 
+import pytest
 from prometheus_client import REGISTRY
 
+from services.transcriber import batching
 from services.transcriber.batching import Batcher
 from shared.mesh.outcomes import Stopped
 from shared.topology import Lane
@@ -18,6 +20,38 @@ async def test_windows_of_several_jobs_share_a_call_and_each_gets_its_own_text()
     texts = await asked(Batcher(decoder, 1, 8), *map(named, "abcd"), named("e", kind="other"))
     assert texts == [said(job) for job in "abcde"]
     assert decoder.batches == [["a", "b", "c", "d"], ["e"]]
+
+
+async def test_a_batch_goes_when_it_is_full_and_waits_for_others_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows that come a moment apart share a call, and the last that has room in it is not kept waiting."""
+    monkeypatch.setattr(batching, "GATHERING_SECONDS", 3_600)
+    decoder = Scripted()
+    batcher = Batcher(decoder, 1, 3)
+    for first, *others in (["a", "b", "c"], ["d", "e", "f"]):
+        early = asyncio.create_task(batcher.decode(named(first)))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await asyncio.gather(early, *(batcher.decode(named(each)) for each in others))
+    assert decoder.batches == [["a", "b", "c"], ["d", "e", "f"]]
+
+
+async def test_what_came_while_all_streams_were_busy_goes_as_soon_as_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has waited long enough: no model rests for want of a full batch."""
+    monkeypatch.setattr(batching, "GATHERING_SECONDS", 3_600)
+    held = Held()
+    decoder = Scripted(held)
+    batcher = Batcher(decoder, 1, 2)
+    first = asyncio.create_task(asked(batcher, *map(named, "ab")))
+    await held.running.wait()
+    late = asyncio.create_task(batcher.decode(named("c")))
+    await asyncio.sleep(0)
+    held.go.set()
+    async with asyncio.timeout(5):
+        await asyncio.gather(first, late)
+    assert decoder.batches == [["a", "b"], ["c"]]
 
 
 async def test_streams_work_side_by_side_and_share_what_there_is() -> None:

@@ -136,6 +136,7 @@ def test_a_loop_is_found_and_so_is_a_guess_but_people_may_repeat_themselves() ->
     """A few tokens over and over are a loop; 'no, no, no' is not, nor is a list."""
     assert loops([1, 2, 3, *[7, 8, 9, 10] * 3])
     assert loops([5] * LOOP_TOKENS)
+    assert loops([4, 4, 1, 2, *[5] * LOOP_TOKENS])
     assert not loops([1, 2] * 3)
     assert not loops(list(range(200)))
     assert doubt([7, 8, 9, 10] * 4, -0.2, 1.5) == Doubt("loop")

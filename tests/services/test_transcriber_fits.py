@@ -45,6 +45,13 @@ def test_what_fitted_under_other_settings_is_not_taken_and_never_widens_a_batch(
     assert Fits(tmp_path / "a.json", configured, SETTINGS.model_copy(update=changed)).width() == configured
 
 
+def test_what_fitted_is_taken_under_other_settings_that_have_nothing_to_do_with_it(tmp_path: Path) -> None:
+    """A broker at another address, or another port for health, takes no memory; one window is the least that fits."""
+    Fits(tmp_path / "a.json", 8, SETTINGS).only(1)
+    moved = SETTINGS.model_copy(update={"health_port": SETTINGS.health_port + 1})
+    assert Fits(tmp_path / "a.json", 8, moved).width() == 1
+
+
 def test_what_did_not_fit_is_tried_again_after_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,8 +1,10 @@
 """The transcriber's stage: languages, bytes, windows and refusals, with an engine that says what it is told."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -13,8 +15,10 @@ from services.transcriber.speech import Samples, Window
 from services.transcriber.stage import transcribe
 from shared.blobs import ObjectStore
 from shared.jobs.document import Facts
-from shared.mesh.outcomes import GiveUp
+from shared.mesh.outcomes import GiveUp, Stopped
 from shared.mesh.work import Work
+from shared.options import Options
+from shared.topology import Lane
 from shared.transcript import Chunk, ChunkText, Prepared, Redone, Segment, Span, Word
 from tests.fakes.transcriber import chunk, parrot, work
 
@@ -38,6 +42,8 @@ def test_a_long_recording_is_listened_to_for_a_minute_at_the_most() -> None:
     spans = opening(work(chunk(0, *windows)).outputs(Prepared)[0])
     assert sum(span.end - span.start for span in spans) == LISTEN_SECONDS
     assert spans[-1] == Span(start=80.0, end=90.0)
+    full = (Span(start=i * 30.0, end=i * 30.0 + 30.0) for i in range(3))
+    assert len(opening(work(chunk(0, *full)).outputs(Prepared)[0])) == 2
 
 
 async def test_a_language_asked_for_or_already_known_is_not_listened_for(blobs: ObjectStore) -> None:
@@ -48,6 +54,8 @@ async def test_a_language_asked_for_or_already_known_is_not_listened_for(blobs: 
     kept = await transcribe(work(chunk(0, *SHORT), facts=known), parrot(heard), blobs)
     assert (asked.language, asked.language_probability) == ("fr", 1.0)
     assert (kept.language, kept.language_probability) == ("he", 0.8)
+    unsure = await transcribe(work(chunk(0, *SHORT), facts=Facts(language="he")), parrot(heard), blobs)
+    assert (unsure.language, unsure.language_probability) == ("he", 0.0)
     assert not heard
 
 
@@ -112,11 +120,76 @@ async def test_a_window_is_given_with_all_that_its_text_depends_on(blobs: Object
     asked, weights = list[Window](), list[int]()
     chunks = chunk(0, *SHORT), chunk(1, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8))
     plan = work(*chunks, part=1, language="en")
+    plan = replace(plan, job=plan.job.but(lane=Lane.URGENT))
     await transcribe(replace(plan, weigh=weights.append), parrot(windows=asked), blobs)
     assert [(round(window.seconds, 3), round(window.longest, 3)) for window in asked] == [(1.7, 3.4), (3.4, 3.4)]
     said = {(each.language, each.model, each.lane, each.job, each.chunk, each.stop) for each in asked}
     assert said == {("en", "parrot", plan.job.lane, plan.job.id, 1, plan.stop)}
     assert weights == [2]
+
+
+async def test_a_step_weighs_as_many_windows_as_no_model_has_begun_on(blobs: ObjectStore) -> None:
+    """The next step is taken when those are few; a window that is decoded again weighs nothing more."""
+    weights, engine = list[int](), parrot()
+
+    async def say(window: Window) -> tuple[Segment, ...]:
+        for _ in range(2):
+            window.begun()
+        return ()
+
+    engine.transcribe = say
+    plan = work(chunk(0, Span(start=12.5, end=14.2), Span(start=14.4, end=17.8)), language="en")
+    await transcribe(replace(plan, weigh=weights.append), engine, blobs)
+    assert weights == [2, 1, 1, 0, 0]
+
+
+async def test_progress_is_how_much_of_the_chunk_is_written(blobs: ObjectStore) -> None:
+    """After each window it is the share of the chunk that lies before its end, wherever the chunk begins."""
+    told = list[float]()
+    plan = work(chunk(0, Span(start=12.0, end=14.0), Span(start=16.0, end=20.0)), language="en")
+    await transcribe(replace(plan, progress=told.append), parrot(), blobs)
+    assert told == [0.25, 1.0]
+
+
+@pytest.mark.parametrize("where", ["read", "detect_language", "fit_hints", "transcribe"])
+async def test_a_stopped_step_ends_behind_what_it_was_waiting_for(where: str, blobs: ObjectStore) -> None:
+    """Whatever that is, nothing more is asked of the engine."""
+    plan, asked, engine = work(chunk(0, *SHORT)), list[str](), parrot()
+    store = SimpleNamespace(read=blobs.read)
+
+    def stopping(name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def told(*given: Any) -> Any:
+            asked.append(name)
+            if name == where:
+                plan.stop.set()
+            return await call(*given)
+
+        return told
+
+    for name in ("detect_language", "fit_hints", "transcribe"):
+        setattr(engine, name, stopping(name, getattr(engine, name)))
+    store.read = stopping("read", blobs.read)
+    with pytest.raises(Stopped):
+        await transcribe(plan, engine, store)
+    assert asked[-1] == where
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_words_are_given_only_to_a_job_that_wants_them(wanted: bool, blobs: ObjectStore) -> None:
+    """The sentences are cut by them all the same, and what was cut of the hints and what decoded is told."""
+    said = Word(text=" One.", start=0.0, end=1.0, probability=1.0), Word(text=" Two", start=1.0, end=2.0, probability=1)
+
+    async def say(_window: Window) -> tuple[Segment, ...]:
+        return (Segment(start=0.0, end=2.0, text="One. Two", words=said),)
+
+    async def fit(_model: str, options: Options) -> tuple[Options, tuple[str, ...]]:
+        return options, ("'hotwords' was cut",)
+
+    engine = parrot()
+    engine.transcribe, engine.fit_hints = say, fit
+    text = await transcribe(work(chunk(0, *SHORT), language="en", word_timestamps=wanted), engine, blobs)
+    assert [(each.text, len(each.words)) for each in text.segments] == [("One.", int(wanted)), ("Two", int(wanted))]
+    assert (text.warnings, text.versions) == (("'hotwords' was cut",), {"parrot": "1"})
 
 
 async def test_windows_that_were_decoded_again_are_told_with_their_place_and_the_reason(blobs: ObjectStore) -> None:

@@ -135,3 +135,19 @@ def test_what_nobody_wants_is_dropped() -> None:
     waiting = filled(*items)
     assert waiting.drop(lambda item: item.job == "b") == [items[1]]
     assert drained(waiting, 1) == [[items[0]], [items[2]]]
+
+
+def test_a_chunk_larger_than_a_batch_keeps_its_turn() -> None:
+    """Only whoever gives company is chosen by what fits: else a job of long chunks would wait for all the others."""
+    large, small = [Item("large"), Item("large"), Item("large")], Item("small")
+    assert filled(*large, small).take(2) == large[:2]
+
+
+def test_a_job_of_which_nothing_waits_is_new_when_it_comes_again() -> None:
+    """It goes behind those that came meanwhile, and its chunk is not held to be begun."""
+    first, second, again = Item("a"), Item("b"), Item("a")
+    waiting = filled(first)
+    assert waiting.take(1) == [first]
+    waiting.add(second)
+    waiting.add(again)
+    assert drained(waiting, 1) == [[second], [again]]

@@ -9,6 +9,7 @@ import pytest
 
 from services.gateway.views import view
 from shared.clock import now
+from shared.jobs import inline
 from shared.jobs.states import StepState
 from shared.mesh import progress
 from shared.mesh.outcomes import Stopped, TryLater
@@ -90,6 +91,29 @@ async def test_what_was_announced_is_kept_when_its_attempt_turns_out_to_be_stale
     await bench.run(step, overtaken)
     await bench.run(bench.step(Stage.TRANSCRIBER), saying("early"))
     assert await texts(bench) == ["early"]
+
+
+async def test_a_stale_chunks_text_is_dropped_while_chunks_are_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody reads it: the attempt that took the step over has written its own, and nothing would remove this one."""
+    monkeypatch.setattr(inline, "MOST_BYTES", 0)
+    bench = Bench()
+    chunk = bench.step(Stage.TRANSCRIBER)
+
+    async def overtaken(work: Work) -> Output:
+        record = bench.job.steps[chunk.key]
+        silent = record.model_copy(update={"heartbeat": now() - timedelta(minutes=5)})
+        bench.store.jobs[bench.id] = bench.job.but(steps={**bench.job.steps, chunk.key: silent})
+        await bench.run(chunk, failing(AssertionError("must wait")), name="w2")
+        return await saying("late")(work)
+
+    async def do(work: Work) -> Output:
+        await announce(work, cut("a"))
+        await bench.run(chunk, overtaken)
+        assert bench.job.announced is not None
+        return prepared(digests=("a",))
+
+    await bench.run(bench.first[0], do)
+    assert (chunk, 1) not in bench.store.made
 
 
 async def test_what_could_not_be_queued_is_queued_with_the_next_announcement_or_the_commit(

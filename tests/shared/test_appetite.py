@@ -5,9 +5,14 @@ from contextlib import ExitStack
 
 import pytest
 
+from shared.jobs.document import Job
 from shared.jobs.step import Step
 from shared.mesh.appetite import MOST_IN_HAND, Appetite
+from shared.mesh.outcomes import GiveUp, TryLater
+from shared.mesh.work import Work
 from shared.topology import Lane, Stage
+from shared.transcript import Output
+from tests.fakes.bench import Bench, usual
 
 
 def step(number: int) -> Step:
@@ -90,6 +95,31 @@ def test_what_the_engine_has_done_takes_no_room() -> None:
         assert not appetite.room(1)
         appetite.release(step(1))
         assert appetite.room(1)
+
+
+@pytest.mark.parametrize("failure", [None, GiveUp("never"), TryLater("not now")])
+async def test_a_step_whose_stage_has_ended_takes_no_room_while_its_end_is_committed(
+    failure: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it ended: the engine would rest until database and broker have answered."""
+    bench, appetite, rooms = Bench(), Appetite(lambda: 4), list[bool]()
+    first, save = bench.first[0], bench.store.save
+
+    async def do(work: Work) -> Output:
+        work.weigh(4)
+        rooms.append(appetite.room(1))
+        if failure:
+            raise failure
+        return await usual(work)
+
+    async def saved(before: Job, after: Job) -> Job | None:
+        rooms.append(appetite.room(1))
+        return await save(before, after)
+
+    monkeypatch.setattr(bench.store, "save", saved)
+    with appetite.taken(first):
+        await bench.run(first, do, appetite=appetite)
+    assert rooms[-2:] == [False, True]
 
 
 def test_a_stage_without_an_engine_takes_one_after_the_other() -> None:

@@ -183,6 +183,29 @@ def test_markup_in_what_was_said_is_text_in_webvtt() -> None:
     assert "<v SPEAKER_00>a &lt;b&gt; &amp; --&gt; {c}" in text
 
 
+@pytest.mark.parametrize(
+    ("words", "times"),
+    [
+        ([("one", 1.0, 2.0), ("two", 7.0, 10.0)], [(1_000, 2_000), (7_000, 10_000)]),
+        ([("one", 1.0, 2.0), ("two", 5.0, 8.0)], [(1_000, 8_000)]),
+    ],
+)
+def test_a_word_that_ends_more_than_seven_seconds_behind_a_cues_start_begins_the_next_one(
+    words: list[tuple[str, float, float]], times: list[tuple[int, int]]
+) -> None:
+    """It is read when it is said, not seconds before."""
+    said = tuple(Word(start=start, end=end, text=f" {text}", probability=1.0) for text, start, end in words)
+    text = to_srt(transcript(Segment(start=1, end=10, text="one two", words=said)))
+    assert [(cue.start, cue.end) for cue in pysubs2.SSAFile.from_string(text, "srt")] == times
+
+
+def test_without_word_times_a_segments_time_is_shared_out_by_letters() -> None:
+    """A word of nine letters and one of twenty-nine, each with its space, have a quarter and three quarters of it."""
+    text = to_srt(transcript(Segment(start=10, end=30, text=f"{'a' * 9} {'b' * 29}")))
+    cues = pysubs2.SSAFile.from_string(text, "srt")
+    assert [(cue.start, cue.end) for cue in cues] == [(10_000, 15_000), (15_000, 22_000)]
+
+
 def test_a_segment_without_word_times_is_still_cut() -> None:
     """Its time is shared out by its letters."""
     long = Segment(start=0, end=30, text="word " * 60, speaker=None)

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from shared.clock import now
+from shared.flow import PIECE_SECONDS
 from shared.jobs.replay import replay
 from shared.jobs.states import JobState, StepState
 from shared.jobs.step import Step
@@ -10,8 +11,9 @@ from shared.mesh.outcomes import GiveUp
 from shared.mesh.work import Work
 from shared.topology import Happening, Stage
 from shared.transcript import Output
-from tests.fakes.bench import Bench, failing, usual
-from tests.fakes.jobs import WINDOW
+from tests.fakes.announcing import CHANGED, DIGESTS, announcing
+from tests.fakes.bench import Bench, announce, failing, usual
+from tests.fakes.jobs import WINDOW, cut, prepared
 
 GONE = GiveUp("the source is gone")
 
@@ -150,6 +152,37 @@ async def test_a_failed_job_that_runs_on_for_an_optional_stage_does_again_what_f
     await bench.through_all([*again])
     assert (bench.job.state, bench.job.warnings) == (JobState.COMPLETED, ())
     assert bench.job.steps[chunk.key].winner == 2
+
+
+async def test_all_pieces_that_were_given_up_on_are_heard_again_and_warn_no_more() -> None:
+    """One letter's replay takes the other pieces' with it, whatever each of them gave up for."""
+    bench = Bench()
+    first, second = bench.step(Stage.DIARIZER), bench.step(Stage.DIARIZER, 1)
+    await bench.run(bench.first[0], announcing(prepared(duration=3 * PIECE_SECONDS)))
+    await bench.run(first, failing(GONE))
+    await bench.run(second, failing(GiveUp("no voices")))
+    assert {*bench.job.warnings} == {"the diarizer gave up: the source is gone", "the diarizer gave up: no voices"}
+    assert {first, second} <= {*replayed(bench, first)}
+    assert {bench.job.steps[step.key].state for step in (first, second)} == {StepState.QUEUED}
+    assert bench.job.warnings == ()
+
+
+async def test_a_replay_leaves_a_chunk_that_the_recording_turned_out_not_to_have() -> None:
+    """It was announced by another plan: queued again it would never be begun, and the job never be at rest."""
+    bench = Bench()
+    beyond, dead = bench.step(Stage.TRANSCRIBER, 2).key, bench.step(Stage.DIARIZER)
+
+    async def prepare(work: Work) -> Output:
+        await announce(work, cut(*DIGESTS))
+        await bench.run(bench.step(Stage.TRANSCRIBER), usual)
+        assert bench.job.steps[beyond].state is StepState.QUEUED
+        return prepared(2, digests=CHANGED[:2])
+
+    await bench.run(bench.first[0], prepare)
+    assert bench.job.steps[beyond].state is StepState.DROPPED
+    await bench.run(dead, failing(GONE))
+    assert beyond not in {step.key for step in replayed(bench, dead)}
+    assert bench.job.steps[beyond].state is StepState.DROPPED
 
 
 async def test_a_cancelled_job_is_not_replayed() -> None:
