@@ -19,6 +19,8 @@ from shared.mesh.post import AmqpPost
 from shared.messages import StepMessage
 from shared.topology import CANCEL_KEY, JOBS, SUBMIT_KEY
 
+GONE = "nothing to do: its job is no longer kept"
+
 
 class NoSuchLetter(Exception):
     """There is no dead letter of that name."""
@@ -97,7 +99,9 @@ class DeadLetterOffice:
         try:
             job = await self.store.find(step.job)
         except NoSuchJob:
-            return "nothing to do: its job is no longer kept"
+            return GONE
+        if job.expired(now()):
+            return GONE
         await self.store.remember(committed(job))  # what is done again is no longer in the document
         moved, job = await change(self.store, job, partial(replay, step=step, now=now(), window=self.window))
         # Also after a crash between the two: what was queued but not published is published now.

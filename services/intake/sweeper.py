@@ -128,7 +128,12 @@ class Sweeper:
             except Exception:  # one job's objects that cannot be deleted must not keep all other jobs
                 log.exception("cannot be forgotten yet; the next sweep tries again")
 
-    async def _delete(self, job: Job) -> None:
+    async def _delete(self, listed: Job) -> None:
+        # Written first: a replay decided before now is refused, or has been saved; one from now on finds it expired.
+        job = await self.store.save(listed, listed.but(updated=now()))
+        if job is None:
+            log.info("not forgotten: it has changed since it was found to have expired")
+            return
         await self.blobs.delete(f"jobs/{job.tenant}/{job.id}")
         if job.options.source.object is not None and await self.upkeep.alone(job):
             await self.blobs.delete(job.options.source.object)

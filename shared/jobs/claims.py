@@ -30,13 +30,14 @@ class Claimed:
 
 @dataclass(frozen=True)
 class Crashed:
-    """The step's worker crashed: the step is queued again, and waits `delay` seconds as after any failure.
+    """The worker of that attempt crashed: the step is queued again, and waits `delay` seconds as after any failure.
 
     If it were tried again at once, a step that kills its workers would kill one after the other before any other step
     was worked on.
     """
 
     job: Job
+    attempt: int
     lost: Entry | None
     delay: float
 
@@ -75,15 +76,19 @@ class Rules:
     heartbeat_lost: float
 
 
-def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, seen: bool = False) -> Claim:
-    """Return the answer to a worker that asks for the step; `seen`: its message does not say that the time has come."""
+def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, after: int | None = None) -> Claim:
+    """Return the answer to a worker that asks for the step.
+
+    `after` is the attempt after which its message waited on the ladder, as far as it did. Only the message that waited
+    after the step's last attempt, or None, says that the step's time has come.
+    """
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
     if ended or record is None or record.over or flow.awaits(job, step):
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")
-    if seen and record.due is not None and record.due > now:
+    if after not in (None, record.attempts) and record.due is not None and record.due > now:
         return Early(job, (record.due - now).total_seconds())
     crashed = record.state is StepState.RUNNING and record.worker != worker
     if crashed and record.tries < rules.attempts:
@@ -106,7 +111,7 @@ def _crashed(job: Job, step: Step, record: StepRecord, now: datetime) -> Crashed
     delay = rung_after(record.tries).seconds
     due = now + timedelta(seconds=delay)
     queued = with_step(job, step, StepState.QUEUED, worker=None, error=_without_a_word(record), due=due, crashed=True)
-    return Crashed(queued.but(updated=now), lost(job, step), delay)
+    return Crashed(queued.but(updated=now), record.attempts, lost(job, step), delay)
 
 
 def _exhausted(record: StepRecord, rules: Rules) -> str:

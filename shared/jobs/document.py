@@ -140,6 +140,10 @@ class Job(Record):
             won = {Step(self.id, stage): self.announced.attempt}
         return {step: attempt for step, attempt in sorted(won.items()) if attempt is not None}
 
+    def expired(self, now: datetime) -> bool:
+        """Whether the job need not be kept any longer: it may be gone in part already."""
+        return self.expires is not None and self.expires < now
+
     def crashed(self, step: Step) -> bool:
         """Whether a worker has crashed over the step."""
         record = self.record(step)

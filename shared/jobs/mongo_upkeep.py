@@ -85,7 +85,7 @@ class MongoUpkeep:
         """Delete all that is kept of the job, its document last."""
         for collection in self._kept:
             await collection.delete_many({"job": job.id})
-        await self._jobs.delete_one({"_id": job.id, "revision": job.revision})
+        await self._jobs.delete_one({"_id": job.id, "created": job.created, "revision": job.revision})
 
     async def lead(self, task: str, worker: str, now: datetime, until: datetime) -> bool:
         """Make the worker the task's one leader until the time, unless another is now; return whether it is."""

@@ -20,11 +20,12 @@ def replay(job: Job, step: Step, now: datetime, window: int) -> Moved:
 
     A failed job runs on where it failed, whichever of its dead steps is replayed; a job that went on without an
     optional stage makes its result anew, also one that is being made, and that takes all the stage's dead steps.
-    Nothing changes if the step is not dead (it was replayed before) or the job was cancelled, but for its deliveries.
+    Nothing changes if the step is not dead (it was replayed before), if the job has expired, or if it was cancelled,
+    but for its deliveries.
     """
     record = job.record(step)
     over = job.state is JobState.CANCELLED and step.stage not in flow.OUTSIDE
-    if record is None or record.state is not StepState.DEAD or over:
+    if record is None or record.state is not StepState.DEAD or over or job.expired(now):
         return Moved(job)
     revived = queued_again(job, step)
     if step.stage not in flow.OUTSIDE:

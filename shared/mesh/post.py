@@ -36,8 +36,11 @@ from shared.topology import (
     step_key,
 )
 
-LOOK = "scribe-look"
-"""The header of a step's message that was here before, and does not say that the step's time has come."""
+AFTER = "scribe-after"
+"""The header that names the attempt after which a step waits on the ladder: its message, and no other, ends the wait.
+
+0 marks a message that only looks again: the step has, or had, one of its own.
+"""
 
 CONFIRM_SECONDS = 30.0
 DEFAULT_EXCHANGE = ""
@@ -57,10 +60,10 @@ class Post(Protocol):
     async def step(self, step: Step, lane: Lane) -> None:
         """Ask for a step now."""
 
-    async def later(self, step: Step, lane: Lane, delay: float, *, look: bool = False) -> None:
+    async def later(self, step: Step, lane: Lane, delay: float, *, after: int) -> None:
         """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds.
 
-        `look` marks a message that only looks again: the step has, or had, one of its own.
+        `after` is the attempt that the step waits after, 0 for a message that only looks again.
         """
 
     async def event(self, event: Event) -> None:
@@ -110,12 +113,11 @@ class AmqpPost:
         body = StepMessage.of(step).model_dump_json()
         await self.publish(JOBS.name, step_key(step.stage), body, priority=lane, message_id=str(step))
 
-    async def later(self, step: Step, lane: Lane, delay: float, *, look: bool = False) -> None:
-        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds; `look`: only to look."""
+    async def later(self, step: Step, lane: Lane, delay: float, *, after: int) -> None:
+        """Ask for a step on the rung of the retry ladder that waits at least `delay` seconds after that attempt."""
         body = StepMessage.of(step).model_dump_json()
         key = retry_key(step.stage, rung_for(delay))
-        headers = {LOOK: 1} if look else None
-        await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step), headers=headers)
+        await self.publish(RETRY.name, key, body, priority=lane, message_id=str(step), headers={AFTER: after})
 
     async def resend(self, stage: Stage, delay: float, body: bytes, **properties: Any) -> None:
         """Send a message that could not be handled up the ladder, its body as it came."""

@@ -51,25 +51,25 @@ class Executor:
         self._worker, self._store, self._post = worker, store, post
         self._quarantine = Quarantine()
 
-    async def run(self, step: Step, stop: threading.Event, *, seen: bool = False) -> bool:
+    async def run(self, step: Step, stop: threading.Event, *, after: int | None = None) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
-        `seen` says that its message was delivered before, and not acked or not handled, or comes only to look again, or
-        not from the ladder: a step that waits there is not begun by it.
+        `after` is the attempt after which its message waited on the ladder, 0 if it comes from elsewhere or only looks
+        again: a step that waits there after another attempt is not begun by it. None is its own message.
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
             # Not in an `except`: every traceback of the run alone would begin with the suspicion.
             with suppress(Suspect):
                 async with self._quarantine.entered(alone=False):
-                    return await self._run(step, stop, alone=False, seen=seen)
+                    return await self._run(step, stop, alone=False, after=after)
             with self._worker.appetite.closed():
                 async with self._quarantine.entered(alone=True):
-                    return await self._run(step, stop, alone=True, seen=seen)
+                    return await self._run(step, stop, alone=True, after=after)
 
-    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, seen: bool) -> bool:
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, after: int | None) -> bool:
         try:
-            claimed, job = await self._claim(step, alone=alone, seen=seen)
+            claimed, job = await self._claim(step, alone=alone, after=after)
         except NoSuchJob:
             log.warning("a message asks for a job that is not stored; dropped")
             return False
@@ -96,9 +96,9 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, *, alone: bool, seen: bool) -> tuple[Claim, Job]:
+    async def _claim(self, step: Step, *, alone: bool, after: int | None) -> tuple[Claim, Job]:
         """Return what became of asking for the step, and the job as it is stored now; raise NoSuchJob, Suspect."""
-        ask = partial(_asked, step=step, worker=self._worker, alone=alone, seen=seen)
+        ask = partial(_asked, step=step, worker=self._worker, alone=alone, after=after)
         known = self._store.claimable(step)
         # Only a claim shows a document out of date: that there is nothing to claim yet is for a fresh one to say.
         job = known if known and not flow.awaits(known, step) else await self._store.find(step.job)
@@ -110,15 +110,15 @@ class Executor:
     async def _decline(self, step: Step, job: Job, claimed: Crashed | Busy | Early | Settled) -> bool:
         """Do what a step that is not to be worked on now still needs; return whether it is on the ladder."""
         match claimed:
-            case Crashed(delay=delay):
+            case Crashed(delay=delay, attempt=attempt):
                 log.warning("its worker ended without a word; tried again in %s s", delay)
-                await self._post.later(step, job.lane, delay)
+                await self._post.later(step, job.lane, delay, after=attempt)
             case Busy(worker=other):
                 log.info("held by %s; looking again later", other)
-                await self._post.later(step, job.lane, LADDER[0].seconds, look=True)
+                await self._post.later(step, job.lane, LADDER[0].seconds, after=0)
             case Early(delay=delay):
                 log.info("its message has come again; looking again in %.0f s, when its time has come", delay)
-                await self._post.later(step, job.lane, delay, look=True)
+                await self._post.later(step, job.lane, delay, after=0)
             case Settled():
                 unposted = flow.unposted(job, self._worker.window)
                 await pass_on(self._store, self._post, Moved(job, job.outbox, unposted))
@@ -185,7 +185,7 @@ class Executor:
         await pass_on(self._store, self._post, moved, told)
         match outcome:
             case Again(delay=delay):
-                await self._post.later(held.step, held.job.lane, delay)
+                await self._post.later(held.step, held.job.lane, delay, after=held.attempt)
             case Left():
                 raise Draining
 
@@ -196,9 +196,9 @@ class Executor:
         await self._post.park(body, why, priority=held.job.lane, message_id=name)
 
 
-def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, seen: bool) -> Claim:
+def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, after: int | None) -> Claim:
     """Return what becomes of the worker asking for the step; raise Suspect if it is not alone and ought to be."""
-    claimed = claim(job, step, worker.name, now(), worker.rules, seen=seen)
+    claimed = claim(job, step, worker.name, now(), worker.rules, after=after)
     if isinstance(claimed, Claimed) and job.crashed(step) and not alone:
         raise Suspect
     return claimed

@@ -8,16 +8,15 @@ from faststream import FastStream
 from shared.blobs import Blobs
 from shared.jobs.claims import Rules
 from shared.jobs.mongo import AWAY
-from shared.jobs.step import Step
 from shared.mesh.appetite import Appetite
 from shared.mesh.perform import Do, Worker
-from shared.mesh.post import LOOK
+from shared.mesh.post import AFTER
 from shared.mesh.run import Executor
 from shared.mesh.serve import NOTHING, Lifespan, Parts, Subscription, serve
-from shared.mesh.settle import TRIES, Handle
+from shared.mesh.settle import Handle
 from shared.messages import StepMessage
 from shared.settings import Settings
-from shared.topology import Stage, step_key, work_queue
+from shared.topology import Stage, work_queue
 
 
 def stage_service(
@@ -63,14 +62,14 @@ def step_handler(parts: Parts, do: Do, appetite: Appetite, stand_in: Do | None =
 
         async def run(stop: threading.Event) -> bool:
             with appetite.taken(step, message.priority or 0):
-                return await executor.run(step, stop, seen=_seen(message, step))
+                return await executor.run(step, stop, after=_after(message))
 
         await parts.running.join(step, run)
 
     return handle
 
 
-def _seen(message: AbstractIncomingMessage, step: Step) -> bool:
-    """Whether the message is not the one that the ladder brings, once, when the step's time has come."""
-    looks = not message.headers.keys().isdisjoint((LOOK, TRIES))
-    return bool(message.redelivered) or looks or message.routing_key == step_key(step.stage)
+def _after(message: AbstractIncomingMessage) -> int:
+    """Return the attempt after which the ladder brings the message; 0 if it comes from elsewhere, or only to look."""
+    after = message.headers.get(AFTER, 0)
+    return after if isinstance(after, int) else 0

@@ -18,7 +18,7 @@ from shared.jobs.step import Step
 from shared.jobs.store import change
 from shared.mesh.outcomes import GiveUp, Stopped, TryLater
 from shared.mesh.pass_on import pass_on
-from shared.mesh.post import LOOK
+from shared.mesh.post import AFTER
 from shared.mesh.settle import TRIES
 from shared.mesh.stage import stage_service
 from shared.mesh.work import Work
@@ -208,7 +208,7 @@ async def test_a_drain_gives_back_what_cannot_end_in_time(net: Net) -> None:
     assert (await net.ended(job)).happening is Happening.COMPLETED
 
 
-@pytest.mark.parametrize("headers", [{LOOK: 1}, {TRIES: 1}, {}], ids=["looks again", "not handled", "published twice"])
+@pytest.mark.parametrize("headers", [{AFTER: 0}, {TRIES: 1}, {}], ids=["looks again", "not handled", "published twice"])
 async def test_only_its_own_message_takes_a_step_from_the_ladder(net: Net, headers: dict[str, int]) -> None:
     """Any other one costs no attempt, and waits beside the step's own message."""
     ladder = retry_queue(LADDER[-1]).name

@@ -25,11 +25,11 @@ class MemoryPost:
         del lane
         self.steps.append(step)
 
-    async def later(self, step: Step, lane: Lane, delay: float, *, look: bool = False) -> None:
+    async def later(self, step: Step, lane: Lane, delay: float, *, after: int) -> None:
         """Keep a step that waits."""
         del lane
         self.delayed.append((step, delay))
-        if look:
+        if not after:
             self.looking.append(step)
 
     async def event(self, event: Event) -> None:

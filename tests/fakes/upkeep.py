@@ -42,7 +42,7 @@ class MemoryUpkeep:
     async def expired(self, now: datetime) -> AsyncIterator[Job]:
         """Yield the ended jobs that need not be kept any longer."""
         for job in list(self._store.jobs.values()):
-            if job.state in TERMINAL and job.expires is not None and job.expires < now:
+            if job.state in TERMINAL and job.expired(now):
                 yield job
 
     async def alone(self, job: Job) -> bool:

@@ -1,10 +1,13 @@
 """Replaying a dead letter through the gateway: what is done again leaves the document, but not the history."""
 
+from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
 
 from services.gateway.dead_letter_office import DeadLetterOffice
 from services.gateway.letters import Letter
+from shared.clock import now
+from shared.jobs.states import JobState
 from shared.mesh.outcomes import GiveUp
 from shared.messages import Diagnosis
 from shared.topology import Stage, step_key
@@ -44,6 +47,17 @@ async def test_a_letter_is_not_taken_before_its_step_is_dead() -> None:
     assert not taken.called
     assert (await office._replayed(letters[0])).said == "replayed"
     assert taken.called
+
+
+async def test_a_letter_of_a_job_that_has_expired_brings_nothing_back() -> None:
+    """The job may be gone in part: it is as good as no longer kept."""
+    bench = Bench(retention_days=1)
+    dead = bench.first[0]
+    await bench.run(dead, failing(GiveUp("gone")))
+    bench.store.jobs[bench.id] = bench.job.but(expires=now() - timedelta(seconds=1))
+    office = DeadLetterOffice(None, bench.store, bench.post, WINDOW)  # type: ignore[arg-type]  # no letter is read here
+    assert await office._step_again(dead, 1) == "nothing to do: its job is no longer kept"
+    assert bench.job.state is JobState.FAILED
 
 
 async def test_a_letter_of_a_step_that_its_job_has_no_more_is_taken() -> None:

@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -18,7 +19,10 @@ from services.intake.sweeper import Sweeper
 from shared.blobs import NoSuchObject, ObjectStore
 from shared.clock import now
 from shared.jobs.document import Job
+from shared.jobs.replay import replay
 from shared.jobs.states import JobState, StepState
+from shared.jobs.step import Step
+from shared.jobs.store import change
 from shared.mesh.post import Count
 from shared.mesh.serve import nothing
 from shared.topology import Happening, Lane, Stage, work_queue
@@ -237,6 +241,34 @@ async def test_an_upload_that_a_killed_gateway_left_is_deleted(tmp_path: Path) -
     os.utime(left, (0, 0))
     await swept(tmp_path)
     assert list(left.parent.iterdir()) == [coming]
+
+
+async def test_a_job_is_not_replayed_while_it_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its objects and outputs go first: revived in between it would run on without them, and stay."""
+    store, post = MemoryStore(), MemoryPost()
+    old = stored(store, {"state": StepState.DEAD}, state=JobState.FAILED, expires=now() - LONG_AGO)
+    sweeps = sweeper(store, post, tmp_path)
+
+    async def delete(_: str) -> None:
+        again = partial(replay, step=Step(old.id, Stage.DOWNLOADER), now=now(), window=WINDOW)
+        assert not (await change(store, old, again))[0].steps
+
+    monkeypatch.setattr(sweeps.blobs, "delete", delete)
+    await sweeps.sweep()
+    assert store.jobs == {}
+
+
+async def test_a_job_that_was_replayed_since_it_was_listed_keeps_everything(tmp_path: Path) -> None:
+    """Many expire at once, and their objects take their time: what is known of the last of them is old."""
+    store, post = MemoryStore(), MemoryPost()
+    old = stored(store, {"state": StepState.DEAD}, state=JobState.FAILED, expires=now() - LONG_AGO)
+    revived = replay(old, Step(old.id, Stage.DOWNLOADER), now() - 2 * LONG_AGO, WINDOW).job
+    sweeps = sweeper(store, post, tmp_path)
+    await sweeps.blobs.put(f"jobs/acme/{old.id}/original", b"sound")
+    store.jobs[old.id] = revived.but(revision=old.revision + 1)
+    await sweeps._forget(old)
+    assert await sweeps.blobs.get(f"jobs/acme/{old.id}/original") == b"sound"
+    assert store.jobs.keys() == {old.id}
 
 
 async def test_only_one_of_two_sweepers_sweeps(tmp_path: Path) -> None:

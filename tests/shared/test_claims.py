@@ -56,14 +56,26 @@ def test_a_message_that_comes_again_when_its_time_has_come_is_not_sent_away(behi
     """Sent back to the ladder each time, the step would never be done."""
     moment = now()
     job, step = waiting_until(moment - timedelta(seconds=behind))
-    assert isinstance(claim(job, step, "w", moment, RULES, seen=True), Claimed)
+    assert isinstance(claim(job, step, "w", moment, RULES, after=0), Claimed)
 
 
 def test_a_message_that_comes_again_too_soon_waits_for_the_rest() -> None:
     """The step keeps its place on the ladder, to the second."""
     moment = now()
     job, step = waiting_until(moment + timedelta(seconds=250))
-    assert claim(job, step, "w", moment, RULES, seen=True) == Early(job, 250)
+    assert claim(job, step, "w", moment, RULES, after=0) == Early(job, 250)
+
+
+def test_only_the_message_of_its_last_attempt_ends_the_wait_of_a_step() -> None:
+    """One from before a replay may still be on the ladder: each would begin an attempt before its time."""
+    moment = now()
+    job, step = waiting_until(moment)
+    again = claim(job, step, "w", moment, RULES, after=1)
+    assert isinstance(again, Claimed)
+    due = moment + timedelta(seconds=60)
+    waiting = release(again.job, step, again.attempt, "busy", moment, due=due, spent=True).job
+    assert claim(waiting, step, "w", moment, RULES, after=1) == Early(waiting, 60)
+    assert isinstance(claim(waiting, step, "w", moment, RULES, after=2), Claimed)
 
 
 def test_a_message_for_a_step_that_its_job_does_not_know_changes_nothing() -> None:

@@ -132,13 +132,29 @@ async def test_a_message_that_comes_again_while_its_step_waits_costs_no_attempt(
     await bench.run(step, failing(TryLater("busy", 300)))
     bench.post.delayed.clear()
     executor = bench.executor(step.stage, failing(AssertionError("must wait")))
-    await executor.run(step, threading.Event(), seen=True)
+    await executor.run(step, threading.Event(), after=0)
     assert bench.post.looking == [step]
     ((waiting, delay),) = bench.post.delayed
     assert (waiting, LADDER[0].seconds < delay <= 300) == (step, True)
     assert bench.job.steps[step.key].attempts == 1
     await bench.run(step, usual)
     assert bench.job.steps[step.key].state is StepState.DONE
+
+
+async def test_a_message_on_the_ladder_names_the_attempt_that_its_step_waits_after() -> None:
+    """Of two that lie there for one step, it tells which one ends the wait; so does the one after a crash."""
+    bench = Bench()
+    step = bench.first[0]
+    later = bench.post.later = AsyncMock()  # type: ignore[method-assign]  # only what it is given counts
+
+    async def sleeps(work: Work) -> Output:
+        fall_silent(bench, work.step)
+        await bench.run(step, usual, name="w2", attempts=3)
+        return await usual(work)
+
+    await bench.run(step, failing(TryLater("busy", 300)), attempts=3)
+    await bench.run(step, sleeps, attempts=3)
+    assert [call.kwargs["after"] for call in later.await_args_list] == [1, 2]
 
 
 async def test_a_message_that_joined_a_run_which_failed_costs_no_attempt() -> None:

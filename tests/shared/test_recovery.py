@@ -86,8 +86,9 @@ class World:
         step = self.queue.pop(place % len(self.queue))
         self.workers += 1
         self.bytes += fault == "other bytes"
+        after = 0 if step in self.unacked else None
         try:
-            await self._executor(step.stage, fault).run(step, threading.Event(), seen=step in self.unacked)
+            await self._executor(step.stage, fault).run(step, threading.Event(), after=after)
         except Died:
             self.queue.insert(0, step)
             self.unacked.add(step)
