@@ -85,9 +85,7 @@ class Source(Asked):
     def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
         for name, value in headers.items():
             if not HEADER_NAME.fullmatch(name):  # not told: it may be a secret in the wrong place
-                raise PydanticCustomError(
-                    "header", "hold a name that is none, of up to 100 letters, digits and '-'"
-                )
+                raise PydanticCustomError("header", "hold a name that is none, of up to 100 letters, digits and '-'")
             if name.lower() in HTTPS_OWN:
                 raise PydanticCustomError("header", "hold '{name}', which is HTTP's own to say", {"name": name})
             if not HEADER_VALUE.fullmatch(value):
