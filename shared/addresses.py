@@ -54,12 +54,13 @@ AllowedNetworks = Annotated[tuple[Opened, ...], NoDecode, LISTED]
 
 
 class PrivateAddress(Exception):
-    """An address that is not public and that no setting opens."""
+    """An address that is not public and that no setting opens.
+
+    Tenants read what it says: it names the host as they gave it, not what a name of the inner network stands for.
+    """
 
     def __init__(self, host: str, address: Address) -> None:
-        super().__init__(
-            f"address {address} of host '{host}' is {_kind(address)}; allow it with SCRIBE_ALLOWED_NETWORKS"
-        )
+        super().__init__(f"host '{host}' is {_kind(address)}; allow it with SCRIBE_ALLOWED_NETWORKS")
 
 
 class AddressGuard:

@@ -3,6 +3,7 @@
 Unknown fields are refused by name, and nothing here grows without a limit.
 """
 
+import re
 from ipaddress import IPv6Address
 from typing import Annotated, Any, Literal, Self
 
@@ -15,6 +16,13 @@ from shared.metadata import Metadata
 from shared.topology import NOTIFIED, Happening
 
 TENANT = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+"""What HTTP lets stand there (RFC 9110, sections 5.1 and 5.5)."""
+
+HTTPS_OWN = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
+"""Headers that say how the message itself is built: never taken from a job."""
 
 Tenant = Annotated[str, Field(pattern=TENANT)]
 Speakers = Annotated[int, Field(ge=1, le=50)]
@@ -79,6 +87,18 @@ class Source(Asked):
     object: str | None = Field(None, pattern=r"^uploads/[a-z0-9][a-z0-9_-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
 
     _url = field_validator("url")(lambda url: url if url is None else check_http_url(url))
+
+    @field_validator("headers")
+    @classmethod
+    def _sendable(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not HEADER_NAME.fullmatch(name):  # not told: it may be a secret in the wrong place
+                raise PydanticCustomError("header", "hold a name that is none, of up to 100 letters, digits and '-'")
+            if name.lower() in HTTPS_OWN:
+                raise PydanticCustomError("header", "hold '{name}', which is HTTP's own to say", {"name": name})
+            if not HEADER_VALUE.fullmatch(value):
+                raise PydanticCustomError("header", "hold a line break or the like in '{name}'", {"name": name})
+        return headers
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:

@@ -58,3 +58,9 @@ def shown_url(url: str) -> str:
     """Return an address without what may be secret: user, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+def shown_origin(url: str) -> str:
+    """Return an address's scheme, host and port: of a webhook the path, too, is often its secret."""
+    parts = urlsplit(shown_url(url))
+    return f"{parts.scheme}://{parts.netloc}"

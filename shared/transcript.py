@@ -187,7 +187,7 @@ class Published(Output):
 
 
 class Delivered(Output):
-    """The notifier's output: the HTTP status with which the webhook's target took the event."""
+    """The notifier's output: the HTTP status with which the webhook's target, told as its origin, took the event."""
 
     url: str
     status: int

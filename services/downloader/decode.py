@@ -10,29 +10,19 @@ times of the samples stay the times of the recording.
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import av
 from av.error import FFmpegError
 
+from services.downloader.stated import Readable
 from services.downloader.track import Sound, Track, Writable
 from shared.mesh.outcomes import GiveUp
 
+MP4_BEGINS = frozenset({b"ftyp", b"mdat", b"wide", b"free", b"skip"})
+"""The first box of an MP4 or QuickTime file (ISO/IEC 14496-12), when it is not the index itself."""
+
 GUARDED = {"protocol_whitelist": "none", "max_pixels": str(2**24)}
 """A picture in 5K still has fewer pixels."""
-
-
-class Readable(Protocol):
-    """A file object; it may block until what is asked for is there."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, fewer than `size` at the end only."""
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        """Go to a place and return it."""
-
-    def tell(self) -> int:
-        """Return the place."""
 
 
 def decode(
@@ -47,7 +37,9 @@ def decode(
     try:
         container = av.open(source, "r", options=GUARDED, metadata_errors="ignore")
     except FFmpegError as unreadable:
-        raise GiveUp(f"the recording is in no format that can be read ({unreadable.strerror})") from unreadable
+        raise GiveUp(
+            f"the recording is in no format that can be read ({unreadable.strerror}){_perhaps_cut_off(source)}"
+        ) from unreadable
     with container:
         if not container.streams.audio:
             raise GiveUp(f"the recording ({container.format.long_name}) has no audio stream")
@@ -56,4 +48,11 @@ def decode(
             check()
             track.take(packet)
             told(source.tell())
-        return track.finish()
+        return track.finish(source)
+
+
+def _perhaps_cut_off(source: Readable) -> str:
+    source.seek(0)
+    if source.read(8)[4:] not in MP4_BEGINS:
+        return ""
+    return "; it begins as MP4 does, so it may have been cut off: such files often have their index (moov) at the end"

@@ -4,14 +4,24 @@ No message holds more of an address than `shown_url` leaves, and failures keep n
 aiohttp's own messages may quote an address with its query.
 """
 
-import re
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import urljoin
 
-from aiohttp import ClientError, ClientResponse, ClientResponseError, ClientTimeout, InvalidURL, ServerTimeoutError
+from aiohttp import (
+    ClientConnectorError,
+    ClientError,
+    ClientPayloadError,
+    ClientResponse,
+    ClientResponseError,
+    ClientTimeout,
+    InvalidURL,
+    ServerDisconnectedError,
+    ServerTimeoutError,
+)
 from yarl import URL
 
 from services.downloader.address import http_url, line
@@ -27,10 +37,6 @@ LATER = frozenset({408, 425, 429})
 
 # Identity, because a length then means bytes of the recording.
 HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "scribe-mesh"}
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-HEADER_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
-OURS = frozenset({"connection", "content-length", "host", "transfer-encoding", "upgrade"})
-"""Headers that say how the message itself is built: never taken from a job."""
 
 
 class Sink(Protocol):
@@ -60,7 +66,7 @@ class Fetcher:
         timeout = ClientTimeout(total=None, sock_connect=self.idle, sock_read=self.idle)
         async with guarded_session(self.guard) as session:
             for _ in range(self.max_redirects + 1):
-                sent = _sendable(headers) if url.origin() == first.origin() else {}
+                sent = dict(headers) if url.origin() == first.origin() else {}
                 with _plainly(shown_url(str(url))):
                     self.guard.check_url(str(url))
                     request = session.get(url, headers=HEADERS | sent, allow_redirects=False, timeout=timeout)
@@ -100,15 +106,6 @@ def _onward(response: ClientResponse) -> URL:
     return http_url(target, f"the address that {place} redirects to")
 
 
-def _sendable(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if name.lower() in OURS or not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
-            raise GiveUp(
-                f"the source's header '{name}' cannot be sent: it is HTTP's own, or holds a line break or the like"
-            )
-    return dict(headers)
-
-
 def _refuse_failure(response: ClientResponse) -> None:
     status = response.status
     if response.ok:
@@ -139,5 +136,16 @@ def _plainly(place: str) -> Iterator[None]:
         raise TryLater(f"{place} stayed silent for too long; SCRIBE_MAX_IDLE_SECONDS says how long") from None
     except ClientResponseError as garbled:
         raise TryLater(f"{place} does not answer in HTTP: {line(garbled.message)}") from None
+    except ClientPayloadError as broken:
+        raise TryLater(f"{place} could not be fetched to its end: {line(str(broken))}") from None
     except ClientError as failure:
-        raise TryLater(f"{place} could not be fetched: {type(failure).__name__}: {line(str(failure))}") from None
+        raise TryLater(f"{place} could not be fetched: {_said(failure)}") from None
+
+
+def _said(failure: ClientError) -> str:
+    """Return what went wrong, without what a name of the inner network stands for or the raw bytes of an answer."""
+    if isinstance(failure, ServerDisconnectedError):
+        return "the server closed the connection before it had answered"
+    if type(failure) is ClientConnectorError:  # those below it, of names and of TLS, tell no address
+        return f"no connection: {os.strerror(failure.errno) if failure.errno else 'each address failed in its own way'}"
+    return f"{type(failure).__name__}: {line(str(failure))}"

@@ -12,6 +12,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from services.downloader.converter import Converter
+from services.downloader.stated import SHORT, Readable, stated
 from shared.mesh.outcomes import GiveUp
 from shared.pcm import SAMPLE_BYTES
 from shared.transcript import SAMPLE_RATE
@@ -21,12 +22,6 @@ GAP = range(SAMPLE_RATE // 10, 600 * SAMPLE_RATE)
 
 IN_TIME = range(160 - GAP.stop, GAP.start - 160)
 """Samples that seem to be missing while some are still to be resampled, which no exact count makes a gap."""
-
-STATES_LENGTH = frozenset({"flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Formats whose header states the length; of others FFmpeg guesses it from the size and the bit rate."""
-
-SHORT = 0.98
-"""A recording with less of its stated length than this was cut off."""
 
 
 class Writable(Protocol):
@@ -80,15 +75,15 @@ class Track:
             self._converter.drain()
             self._leave_out()
 
-    def finish(self) -> Sound:
-        """Write what is still held and return the whole; raise GiveUp if there is none."""
+    def finish(self, source: Readable) -> Sound:
+        """Write what is still held of `source` and return the whole; raise GiveUp if there is none."""
         self._converter.finish()
         if self._samples == self._filled:
             raise GiveUp(
                 f"the recording has an audio stream ({self._kind}), but nothing of it can be decoded "
                 "and mixed down to one channel"
             )
-        return Sound(self._samples, tuple(self._warnings()))
+        return Sound(self._samples, tuple(self._warnings(source)))
 
     @property
     def _kind(self) -> str:
@@ -124,23 +119,13 @@ class Track:
             raise GiveUp(f"the recording is longer than {self._longest:g} s; raise SCRIBE_MAX_DURATION to allow it")
         self._pcm.write(samples)
 
-    def _warnings(self) -> Iterator[str]:
+    def _warnings(self, source: Readable) -> Iterator[str]:
         if (streams := len(self._container.streams.audio)) > 1:
             yield f"the recording has {streams} audio streams, of which only the first was heard"
         if self._damaged:
             yield f"{self._damaged} damaged pieces were left out, the first at {self._first_damaged:.1f} s"
         if self._ended is not None:
             yield f"the recording is damaged: nothing after {self._ended:.1f} s can be read"
-        stated = self._stated()
-        if self._seconds < stated * SHORT:
-            yield f"the recording is cut off: it says it lasts {stated:.1f} s, but {self._seconds:.1f} s can be read"
-
-    def _stated(self) -> float:
-        """Return the stream's length in seconds as its header states it, or 0."""
-        if self._container.format.name not in STATES_LENGTH:
-            return 0.0
-        if self._stream.duration is not None and self._stream.time_base is not None:
-            return float(self._stream.duration * self._stream.time_base)
-        # Without a length of the stream's own there is the container's, which the picture may have stretched.
-        whole = self._container.duration if len(self._container.streams) == 1 else None
-        return (whole or 0) / av.time_base
+        whole = stated(self._container, source, self._seconds)
+        if self._seconds < whole * SHORT:
+            yield f"the recording is cut off: it says it lasts {whole:.1f} s, but {self._seconds:.1f} s can be read"

@@ -6,7 +6,7 @@ from shared.jobs import deliveries
 from shared.mesh.outcomes import GiveUp, TryLater
 from shared.mesh.work import Work
 from shared.messages import Event
-from shared.seal import shown_url
+from shared.seal import shown_origin
 from shared.transcript import Delivered
 
 GONE = 410
@@ -26,7 +26,7 @@ async def deliver(work: Work, sender: Sender) -> Delivered:
     hook = work.job.options.webhooks[deliveries.webhook(work.step)]
     body = Event.of(work.job, fact).model_dump_json()
     status = await sender.send(hook.url, work.job.tenant, f"{work.job.id}:{fact.sequence}", body)
-    place = shown_url(hook.url)
+    place = shown_origin(hook.url)
     if status == GONE:
         raise GiveUp(f"{place} answered 410: it wants no more of these")
     if status not in OK:

@@ -68,6 +68,18 @@ def giving(body: bytes, status: int = 200, headers: dict[str, str] | None = None
     return answer
 
 
+def saying(answer: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]:
+    """Return a server's part that says this, HTTP or not, and closes the connection."""
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    return answering
+
+
 def leading_to(place: str) -> Answer:
     """Return an answer that redirects."""
     return giving(b"", 302, {"Location": place})

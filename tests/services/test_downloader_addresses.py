@@ -71,8 +71,8 @@ def found(address: str, port: int) -> Found:
 
 @pytest.mark.parametrize(("address", "kind"), REFUSED.items())
 def test_an_address_that_is_not_public_is_refused(address: str, kind: str) -> None:
-    """Every kind of private address is refused, also inside an IPv6 one; the message says which, of whom, and why."""
-    with pytest.raises(PrivateAddress, match=f"of host 'host.test' is .*{kind}.*SCRIBE_ALLOWED_NETWORKS"):
+    """Every kind of private address is refused, also inside an IPv6 one; the message says of whom, and why."""
+    with pytest.raises(PrivateAddress, match=f"^host 'host.test' is .*{kind}.*SCRIBE_ALLOWED_NETWORKS"):
         AddressGuard(()).check("host.test", address)
 
 
@@ -120,7 +120,7 @@ async def test_a_name_is_vetted_by_what_it_resolves_to(monkeypatch: pytest.Monke
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [found(each, port) for each in known[host]])
     resolver = GuardedResolver(AddressGuard(()))
     assert [each["host"] for each in await resolver.resolve("good.test", 80)] == known["good.test"]
-    with pytest.raises(PrivateAddress, match=r"address 10\.0\.0\.1 of host 'bad\.test' is private"):
+    with pytest.raises(PrivateAddress, match=r"^host 'bad\.test' is private; allow"):
         await resolver.resolve("bad.test", 80)
 
 

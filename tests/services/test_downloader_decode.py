@@ -1,6 +1,7 @@
 """Decoding and hearing: real speech in real containers, whole, damaged and in disguise."""
 
 import io
+import re
 import struct
 import threading
 from pathlib import Path
@@ -124,6 +125,52 @@ def test_a_recording_that_is_cut_off_says_so() -> None:
     whole = recorded("flac", "flac")
     sound, _ = decoded(whole[: len(whole) // 2])
     assert any("cut off: it says it lasts 10.0 s" in warning for warning in sound.warnings)
+
+
+CUT_OFF = [("mp3", "libmp3lame"), ("wav", "pcm_s16le"), ("wav", "adpcm_ms"), ("au", "pcm_s16be"), ("webm", "libopus")]
+
+
+@pytest.mark.parametrize(("kind", "codec"), CUT_OFF)
+def test_whatever_states_its_length_says_that_it_is_cut_off(kind: str, codec: str) -> None:
+    """Half of it leaves a warning that tells how much there should be; the whole, and what trails it, leaves none."""
+    whole = recorded(kind, codec)
+    assert decoded(whole)[0].warnings == ()
+    sound, _ = decoded(whole[: len(whole) // 2])
+    (warning,) = sound.warnings
+    assert re.search(r"cut off: it says it lasts (9\.9|10\.[01]) s, but (4\.9|5\.0) s can be read", warning)
+
+
+@pytest.mark.parametrize("stated", [0, 2**31 - 2**12, 2**31 - 1, 2**31, 2**32 - 1])
+def test_a_wav_file_of_no_stated_length_is_not_cut_off(stated: int) -> None:
+    """Who writes to a pipe cannot know the length and writes nothing there, or the most there can be."""
+    piped = bytearray(SAMPLE.read_bytes())
+    at = piped.index(b"data") + 4
+    piped[at : at + 4] = stated.to_bytes(4, "little")
+    assert decoded(bytes(piped))[0] == Sound(30 * RATE, ())
+
+
+def test_an_mp3_whose_length_is_guessed_is_not_cut_off() -> None:
+    """Without a header of its own, silence at first makes it look many times as long as it is."""
+    spoken = samples()[SPOKEN]
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp3", options={"write_xing": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=RATE, layout="mono", options={"flags": "+qscale"})
+        assert isinstance(stream, av.AudioStream)
+        frame = av.AudioFrame.from_ndarray(np.concatenate([np.zeros_like(spoken), spoken])[None], "s16p", "mono")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    guessed = file.getvalue()
+    with av.open(io.BytesIO(guessed), "r") as read:
+        assert (read.duration or 0) > 30 * av.time_base
+    assert decoded(guessed)[0].warnings == ()
+
+
+def test_an_mp4_that_lacks_its_end_may_have_been_cut_off() -> None:
+    """Its index is missing, without which nothing can be read, and the reason says so."""
+    whole = recorded("mp4", "aac")
+    with pytest.raises(GiveUp, match="may have been cut off"):
+        decoded(whole[: len(whole) // 2])
 
 
 def test_a_playlist_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

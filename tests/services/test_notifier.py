@@ -22,7 +22,7 @@ from shared.topology import Stage
 from tests.fakes.jobs import new_job
 
 HOOKS: list[dict[str, Any]] = [
-    {"url": "https://a.example/x?key=1", "events": ["accepted"]},
+    {"url": "https://a.example/services/s3cret?key=1", "events": ["accepted"]},
     {"url": "https://b.example/"},
 ]
 
@@ -50,20 +50,20 @@ async def attempt(status: int) -> tuple[Any, Answering]:
     return await deliver(Work(opened.job, step), sender), sender
 
 
-async def test_a_delivery_carries_the_event_and_is_recorded_without_the_query() -> None:
-    """The target gets the event's JSON; the record shows no key."""
+async def test_a_delivery_carries_the_event_and_is_recorded_without_a_secret() -> None:
+    """The target gets the event's JSON; the record shows neither the key nor the path, often one, too."""
     delivered, sender = await attempt(204)
     ((url, tenant, message_id, body),) = sender.sent
     assert (url, tenant) == (HOOKS[0]["url"], "acme")
     assert message_id.endswith(":1")
     assert Event.model_validate_json(body).happening == "accepted"
-    assert (delivered.url, delivered.status) == ("https://a.example/x", 204)
+    assert (delivered.url, delivered.status) == ("https://a.example", 204)
 
 
 @pytest.mark.parametrize(("status", "failure"), [(500, TryLater), (404, TryLater), (302, TryLater), (410, GiveUp)])
 async def test_a_refusal_is_tried_again_unless_it_is_for_good(status: int, failure: type[Exception]) -> None:
     """410 means no more; everything else may heal."""
-    with pytest.raises(failure, match=str(status)):
+    with pytest.raises(failure, match=f"https://a.example answered {status}"):
         await attempt(status)
 
 

@@ -25,6 +25,17 @@ from shared.transcript import ChunkText, Segment
 from tests.fakes.jobs import new_job
 
 URL = {"url": "https://example.org/a.mp3"}
+UNSENDABLE = [
+    {"Host": "inner"},
+    {"X": "a\r\nY: b"},
+    {"X": "a\n"},
+    {"X Y": "a"},
+    {"": "a"},
+    {"Transfer-Encoding": "x"},
+    {"Content-Length": "3"},
+]
+"""A job says who it is with headers, not how HTTP works."""
+
 HEADERS_BEYOND = {"source": {**URL, "headers": dict.fromkeys(map(str, range(21)), "")}}
 
 
@@ -70,6 +81,7 @@ def wrong_fields(**fields: Any) -> set[str]:
         ({"source": {}}, "source"),
         ({"source": {"object": "uploads/default/a", "headers": {"a": "b"}}}, "source"),
         ({"source": {**URL, "object": "uploads/default/a"}}, "source"),
+        *(({"source": {**URL, "headers": header}}, "source.headers") for header in UNSENDABLE),
         ({"source": {"object": "../../etc/passwd"}}, "source.object"),
         ({"source": {"object": "uploads/default/../x"}}, "source.object"),
         ({"model": "../models"}, "model"),
