@@ -12,6 +12,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 
+from services.downloader.phase import turn_over
 from shared.pcm import SAMPLE_BYTES
 from shared.transcript import SAMPLE_RATE
 
@@ -56,6 +57,7 @@ class Converter:
         second = self._shape[-1] if self._shape else 0
         while (collected := self._frames.read(second, partial=True)) is not None:
             collected.pts = None
+            turn_over(collected)
             self._resample(collected)
 
     def finish(self) -> None:
