@@ -20,7 +20,7 @@ SERVICES: Mapping[str, Command] = {
     },
     GATEWAY: (
         *(sys.executable, "-m", "uvicorn", "services.gateway.main:build", "--factory"),
-        *("--host", "127.0.0.1", "--port", "{port}"),
+        *("--host", "127.0.0.1", "--port", "{port}", "--timeout-keep-alive", "75"),
     ),
 }
 

@@ -40,4 +40,4 @@ async def test_a_delivery_is_recorded_with_the_answer(net: Net) -> None:
     job = await net.parts.store.find(job.id)
     assert job.steps["notifier-10"].state is StepState.DONE
     outputs = await net.parts.store.outputs(job, [Stage.NOTIFIER])
-    assert outputs[Stage.NOTIFIER] == (Delivered(url="http://127.0.0.1/hook", status=200),)
+    assert outputs[Stage.NOTIFIER] == (Delivered(url="http://127.0.0.1", status=200),)

@@ -138,9 +138,11 @@ def test_the_image_starts_a_service_as_the_local_runner_does(name: str, tmp_path
     start = re.findall(r'^CMD \["/srv/scribe/(.+)"\]$', DOCKERFILE.read_text(), re.MULTILINE)
     environment = {"SERVICE": name, "PATH": str(tmp_path)}
     done = subprocess.run([ROOT / start[0]], env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own file
-    words = SERVICES[name][2:]
+    words, said = SERVICES[name][2:], done.stdout.split()
     application = words[: words.index("--factory") + 1]
-    assert tuple(done.stdout.split()[: len(application)]) == application
+    assert tuple(said[: len(application)]) == application
+    for each in (words, said):
+        assert (name == "gateway") == ("--timeout-keep-alive 75" in " ".join(each))
 
 
 @pytest.mark.parametrize("name", sorted(OURS))

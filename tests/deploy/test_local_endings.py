@@ -133,7 +133,7 @@ async def test_what_the_environment_names_is_used_and_all_else_lies_in_the_home(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_terminal_that_closes_ends_the_mesh_in_order_as_ctrl_c_does(how: signal.Signals) -> None:
     """The broker and the database would otherwise go before the services that drain."""
-    process = await started(WORKS)
+    process = await started(WORKS, before=["env", "--default-signal=HUP"])  # which these tests may themselves ignore
     assert await said(process) == "works"
     process.send_signal(how)
     assert await said(process) == "in order"

@@ -89,7 +89,7 @@ async def gateway(
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Serve an application on a free port; a client that comes early waits in the socket's queue."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_keep_alive=75))
     task = asyncio.create_task(server.serve([listening]))
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
