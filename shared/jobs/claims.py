@@ -76,11 +76,11 @@ class Rules:
     heartbeat_lost: float
 
 
-def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, after: int | None = None) -> Claim:
+def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, after: int = 0) -> Claim:
     """Return the answer to a worker that asks for the step.
 
-    `after` is the attempt after which its message waited on the ladder, as far as it did. Only the message that waited
-    after the step's last attempt, or None, says that the step's time has come.
+    `after` is the attempt after which its message waited on the ladder, 0 for another message. Only the one that waited
+    after the step's last attempt says that the step's time has come.
     """
     record = job.record(step)
     ended = job.state in TERMINAL and step.stage not in flow.OUTSIDE
@@ -88,7 +88,7 @@ def claim(job: Job, step: Step, worker: str, now: datetime, rules: Rules, *, aft
         return Settled(job)
     if _alive(record, now, rules.heartbeat_lost) and record.worker != worker:
         return Busy(job, record.worker or "")
-    if after not in (None, record.attempts) and record.due is not None and record.due > now:
+    if after != record.attempts and record.due is not None and record.due > now:
         return Early(job, (record.due - now).total_seconds())
     crashed = record.state is StepState.RUNNING and record.worker != worker
     if crashed and record.tries < rules.attempts:

@@ -51,11 +51,11 @@ class Executor:
         self._worker, self._store, self._post = worker, store, post
         self._quarantine = Quarantine()
 
-    async def run(self, step: Step, stop: threading.Event, *, after: int | None = None) -> bool:
+    async def run(self, step: Step, stop: threading.Event, *, after: int = 0) -> bool:
         """Claim the step, perform it, commit the outcome and pass on what follows; return whether it is on the ladder.
 
         `after` is the attempt after which its message waited on the ladder, 0 if it comes from elsewhere or only looks
-        again: a step that waits there after another attempt is not begun by it. None is its own message.
+        again: a step that waits there after another attempt is not begun by it.
         Raises Draining if the step was given back, and whatever database and broker raise: then nothing is acked.
         """
         with telemetry.logged_as(job=step.job, stage=step.stage, part=step.part):
@@ -67,7 +67,7 @@ class Executor:
                 async with self._quarantine.entered(alone=True):
                     return await self._run(step, stop, alone=True, after=after)
 
-    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, after: int | None) -> bool:
+    async def _run(self, step: Step, stop: threading.Event, *, alone: bool, after: int) -> bool:
         try:
             claimed, job = await self._claim(step, alone=alone, after=after)
         except NoSuchJob:
@@ -96,7 +96,7 @@ class Executor:
         await self._store.remember(moved.undone)
         await pass_on(self._store, self._post, Moved(job, moved.facts, moved.steps))
 
-    async def _claim(self, step: Step, *, alone: bool, after: int | None) -> tuple[Claim, Job]:
+    async def _claim(self, step: Step, *, alone: bool, after: int) -> tuple[Claim, Job]:
         """Return what became of asking for the step, and the job as it is stored now; raise NoSuchJob, Suspect."""
         ask = partial(_asked, step=step, worker=self._worker, alone=alone, after=after)
         known = self._store.claimable(step)
@@ -196,7 +196,7 @@ class Executor:
         await self._post.park(body, why, priority=held.job.lane, message_id=name)
 
 
-def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, after: int | None) -> Claim:
+def _asked(job: Job, step: Step, worker: Worker, *, alone: bool, after: int) -> Claim:
     """Return what becomes of the worker asking for the step; raise Suspect if it is not alone and ought to be."""
     claimed = claim(job, step, worker.name, now(), worker.rules, after=after)
     if isinstance(claimed, Claimed) and job.crashed(step) and not alone:

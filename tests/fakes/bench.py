@@ -43,8 +43,13 @@ class Bench:
         return Executor(worker, self.store, self.post)
 
     async def run(self, step: Step, do: Do, **worker: Any) -> None:
-        """Run one step with a stage."""
-        await self.executor(step.stage, do, **worker).run(step, threading.Event())
+        """Run one step with a stage, as its own message asks for it."""
+        await self.executor(step.stage, do, **worker).run(step, threading.Event(), after=self.after(step))
+
+    def after(self, step: Step) -> int:
+        """Return the attempt after which the step's own message waits, if it does."""
+        record = self.job.record(step)
+        return record.attempts if record else 0
 
     async def through(self, *steps: Step) -> None:
         """Run steps with the usual outputs, and whatever they make ready."""

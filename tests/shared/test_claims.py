@@ -126,7 +126,7 @@ def test_a_claim_begins_anew() -> None:
     """No progress and no waiting time of an earlier attempt is left; when its message came first is kept."""
     moment = now()
     job, step = abandoned(moment, state=StepState.QUEUED, progress=0.7, due=moment + timedelta(seconds=9))
-    claimed = claim(job, step, "w2", moment, RULES)
+    claimed = claim(job, step, "w2", moment, RULES, after=job.steps[step.key].attempts)
     record = claimed.job.steps[step.key]
     assert (record.state, record.worker, record.progress, record.due) == (StepState.RUNNING, "w2", 0.0, None)
     assert (record.heartbeat, record.started, claimed.job.updated) == (moment, moment, moment)

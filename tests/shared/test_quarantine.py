@@ -127,7 +127,7 @@ async def test_a_suspect_is_alone_also_for_a_worker_that_knows_an_older_document
     entered = list[bool]()
     executor = bench.executor(Stage.DOWNLOADER, usual, attempts=5)
     executor._quarantine = Noted(entered)
-    await executor.run(step, threading.Event())
+    await executor.run(step, threading.Event(), after=bench.after(step))
     assert entered == [False, True]
     assert bench.job.steps[step.key].state is StepState.DONE
 

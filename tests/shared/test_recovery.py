@@ -86,7 +86,8 @@ class World:
         step = self.queue.pop(place % len(self.queue))
         self.workers += 1
         self.bytes += fault == "other bytes"
-        after = 0 if step in self.unacked else None
+        record = self.store.jobs[self.job].record(step)
+        after = record.attempts if record and step not in self.unacked else 0
         try:
             await self._executor(step.stage, fault).run(step, threading.Event(), after=after)
         except Died:
